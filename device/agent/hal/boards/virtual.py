@@ -1,0 +1,11 @@
+"""The virtual board (simulators/board): an ESP32-S3 carrier without the solder.
+
+The same channels and ratios as the reference board, so that the simulator has to produce what real
+pins would see.
+"""
+
+from agent.hal.boards.esp32s3_devkitc import ADCS, DIGITALS, UARTS
+
+NAME = "virtual"
+
+__all__ = ("ADCS", "DIGITALS", "NAME", "UARTS")

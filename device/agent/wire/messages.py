@@ -1,0 +1,239 @@
+"""Every topic's payload besides records: `state`, `ack`, `cmd` and `ota`, written and read.
+
+    topic(device, "up", "rec")  ->  "fw/1/3f/buoy-1/up/rec"
+
+    up/state   [boot, connection, up]                 retained, and the will with up = 0
+    dn/ack     [boot, first, last] …                  a CBOR sequence, exactly the committed ranges
+    up/cmd     [1, ask, uptime_s]                     what time is it, and is my boot number good?
+    dn/cmd     [1, ask, t, ms, boot / null]           the gateway's answer
+    dn/cmd     [2, id, verb, until, nonce / null, arguments, tag]   do this
+    up/cmd     [2, id, result, detail]                what came of it
+    dn/ota     [1, image, size, manifest, signature]  an update is offered
+    dn/ota     [2, image, index, data]                one chunk of it
+    up/ota     [1, image, state, have]                how far it is; `have` is a bitmap of chunks
+
+`t` and `until` are seconds since 2020-01-01 UTC, or, when negative, -1 - uptime in seconds, as in a
+record. Both sides use this module, so that nobody reads the contract differently.
+"""
+
+import hashlib
+
+from agent.compat import const
+from agent.wire import schema
+from agent.wire.encode import put_array, put_bytes, put_int
+from agent.wire.read import MessageError, Reader
+
+# First item of a `cmd` payload.
+CLOCK = const(1)
+DO = const(2)
+
+# First item of an `ota` payload.
+OFFER = const(1)
+CHUNK = const(2)
+
+# Third item of an answer to DO, and of an up/ota report.
+RESULT_DONE = const(0)
+RESULT_UNSUPPORTED = const(1)
+RESULT_REFUSED = const(2)
+RESULT_FAILED = const(3)
+
+ARGUMENTS_MAX = const(1024)  # bytes of a command's arguments or of its answer's detail
+TAG_MAX = const(32)  # an HMAC-SHA-256, whole or cut
+NONCE_MAX = const(16)
+MANIFEST_MAX = const(512)
+SIGNATURE_MAX = const(64)  # Ed25519
+DATA_MAX = const(2048)  # one chunk; with its head well inside a payload
+BITMAP_MAX = const(512)  # 4,096 chunks of 2 KiB are more than any board's flash
+
+DEVICE_MAX = const(32)
+_DEVICE_LETTERS = b"abcdefghijklmnopqrstuvwxyz0123456789-"
+
+
+def _whole(reader, items, message):
+    if items != len(message):
+        raise MessageError("length", "%d items, not %d" % (items, len(message)))
+    reader.finish()
+    return message
+
+
+def valid_device(device):
+    """Return whether `device` is an id as the contract has it: `[a-z0-9-]{1,32}`."""
+    if not 0 < len(device) <= DEVICE_MAX:
+        return False
+    return all(c in _DEVICE_LETTERS for c in device.encode())
+
+
+def shard(device):
+    """Return the shard of a device: the first byte of SHA-256(device id) as two hex digits."""
+    return "%02x" % hashlib.sha256(device.encode()).digest()[0]
+
+
+def topic(device, direction, kind):
+    """Return the topic of `kind` for `device`; `direction` is "up" or "dn"."""
+    return "fw/1/" + shard(device) + "/" + device + "/" + direction + "/" + kind
+
+
+def put_state(buf, boot, connection, up):
+    """Write a state payload; return its length."""
+    pos = put_array(buf, 0, 3)
+    pos = put_int(buf, pos, boot)
+    pos = put_int(buf, pos, connection)
+    return put_int(buf, pos, up)
+
+
+def read_state(payload):
+    """Return (boot, connection, up)."""
+    reader = Reader(payload, 0, len(payload))
+    reader.array(3, 3)
+    state = (reader.uint(schema.BOOT_MAX), reader.uint(schema.BOOT_MAX), reader.uint(1))
+    reader.finish()
+    return state
+
+
+def put_ack(buf, pos, boot, first, last):
+    """Write one range of an ack payload at `pos`; return the next position."""
+    pos = put_array(buf, pos, 3)
+    pos = put_int(buf, pos, boot)
+    pos = put_int(buf, pos, first)
+    return put_int(buf, pos, last)
+
+
+def read_ack(reader):
+    """Read the next range of an ack payload from a Reader; return (boot, first, last)."""
+    reader.array(3, 3)
+    boot = reader.uint(schema.BOOT_MAX)
+    first = reader.uint(schema.SEQ_MAX)
+    last = reader.uint(schema.SEQ_MAX)
+    if first > last:
+        raise MessageError("range", "range %d to %d" % (first, last))
+    return boot, first, last
+
+
+def put_clock_ask(buf, ask, uptime_s):
+    """Write the device's question for the time; return its length."""
+    pos = put_array(buf, 0, 3)
+    pos = put_int(buf, pos, CLOCK)
+    pos = put_int(buf, pos, ask)
+    return put_int(buf, pos, uptime_s)
+
+
+def put_clock_tell(buf, ask, t, ms, boot):
+    """Write the gateway's answer; `boot` is a fresh boot number, or None. Return its length."""
+    pos = put_array(buf, 0, 5)
+    pos = put_int(buf, pos, CLOCK)
+    pos = put_int(buf, pos, ask)
+    pos = put_int(buf, pos, t)
+    pos = put_int(buf, pos, ms)
+    return put_int(buf, pos, boot)
+
+
+def put_do(buf, command, verb, until, nonce, arguments, tag):
+    """Write a command; return its length. `nonce` may be None."""
+    pos = put_array(buf, 0, 7)
+    pos = put_int(buf, pos, DO)
+    pos = put_int(buf, pos, command)
+    pos = put_int(buf, pos, verb)
+    pos = put_int(buf, pos, until)
+    pos = put_bytes(buf, pos, nonce)
+    pos = put_bytes(buf, pos, arguments)
+    return put_bytes(buf, pos, tag)
+
+
+def put_done(buf, command, result, detail):
+    """Write the answer to a command; return its length."""
+    pos = put_array(buf, 0, 4)
+    pos = put_int(buf, pos, DO)
+    pos = put_int(buf, pos, command)
+    pos = put_int(buf, pos, result)
+    return put_bytes(buf, pos, detail)
+
+
+def read_cmd_up(payload):
+    """Return (CLOCK, ask, uptime_s) or (DO, id, result, detail)."""
+    reader = Reader(payload, 0, len(payload))
+    items = reader.array(3, 4)
+    kind = reader.uint()
+    if kind == CLOCK:
+        message = (kind, reader.uint(), reader.uint(schema.T_MAX))
+    elif kind == DO:
+        message = (kind, reader.uint(), reader.uint(), reader.byte_string(ARGUMENTS_MAX))
+    else:
+        raise MessageError("unknown-kind", str(kind))
+    return _whole(reader, items, message)
+
+
+def read_cmd_down(buf, start, end):
+    """Return (CLOCK, ask, t, ms, boot) or (DO, id, verb, until, nonce, arguments, tag)."""
+    reader = Reader(buf, start, end)
+    items = reader.array(5, 7)
+    kind = reader.uint()
+    if kind == CLOCK:
+        ask = reader.uint()
+        t = reader.uint(schema.T_MAX)
+        ms = reader.uint(999)
+        boot = None if reader.null() else reader.uint(schema.BOOT_MAX)
+        message = (kind, ask, t, ms, boot)
+    elif kind == DO:
+        command, verb, until = reader.uint(), reader.uint(), reader.integer()
+        nonce = None if reader.null() else reader.byte_string(NONCE_MAX)
+        arguments = reader.byte_string(ARGUMENTS_MAX)
+        message = (kind, command, verb, until, nonce, arguments, reader.byte_string(TAG_MAX))
+    else:
+        raise MessageError("unknown-kind", str(kind))
+    return _whole(reader, items, message)
+
+
+def put_ota_offer(buf, image, size, manifest, signature):
+    """Write an update's offer; return its length."""
+    pos = put_array(buf, 0, 5)
+    pos = put_int(buf, pos, OFFER)
+    pos = put_int(buf, pos, image)
+    pos = put_int(buf, pos, size)
+    pos = put_bytes(buf, pos, manifest)
+    return put_bytes(buf, pos, signature)
+
+
+def put_ota_chunk(buf, image, index, data):
+    """Write one chunk of an update; return its length."""
+    pos = put_array(buf, 0, 4)
+    pos = put_int(buf, pos, CHUNK)
+    pos = put_int(buf, pos, image)
+    pos = put_int(buf, pos, index)
+    return put_bytes(buf, pos, data)
+
+
+def read_ota_down(buf, start, end):
+    """Return (OFFER, image, size, manifest, signature) or (CHUNK, image, index, data)."""
+    reader = Reader(buf, start, end)
+    items = reader.array(4, 5)
+    kind = reader.uint()
+    if kind == OFFER:
+        image, size = reader.uint(), reader.uint()
+        manifest = reader.byte_string(MANIFEST_MAX)
+        message = (kind, image, size, manifest, reader.byte_string(SIGNATURE_MAX))
+    elif kind == CHUNK:
+        image, index = reader.uint(), reader.uint()
+        message = (kind, image, index, reader.byte_string(DATA_MAX))
+    else:
+        raise MessageError("unknown-kind", str(kind))
+    return _whole(reader, items, message)
+
+
+def put_ota_report(buf, image, state, have):
+    """Write how far an update is (`state`: a RESULT_ code); return its length."""
+    pos = put_array(buf, 0, 4)
+    pos = put_int(buf, pos, OFFER)
+    pos = put_int(buf, pos, image)
+    pos = put_int(buf, pos, state)
+    return put_bytes(buf, pos, have)
+
+
+def read_ota_up(payload):
+    """Return (image, state, have)."""
+    reader = Reader(payload, 0, len(payload))
+    reader.array(4, 4)
+    if reader.uint() != OFFER:
+        raise MessageError("unknown-kind", "up/ota")
+    report = (reader.uint(), reader.uint(), reader.byte_string(BITMAP_MAX))
+    reader.finish()
+    return report

@@ -1,0 +1,1 @@
+"""First file a board runs after a reset. Kept empty of work: whatever fails here, fails every time."""
