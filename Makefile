@@ -8,7 +8,9 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 WEB_READY := cloud/web/node_modules/.package-lock.json
 BOARD_READY := simulators/board/node_modules/.package-lock.json
+PORTS := esp32 rp2 stm32
 STUBS_READY := build/stubs/.ready
+DEVICE_TYPES = MYPYPATH=device:build/stubs/$(1) $(BIN)/mypy --config-file device/mypy.ini --cache-dir .mypy_cache/$(1)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 NPM := $(BIN)/npm ci --no-audit --no-fund --loglevel=error --prefix
 
@@ -29,7 +31,9 @@ check: $(DEV_READY) $(STUBS_READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy --config-file device/mypy.ini
+	@$(call DEVICE_TYPES,esp32) device/agent device/root
+	@$(call DEVICE_TYPES,rp2) device/agent/hal/rp2.py
+	@$(call DEVICE_TYPES,stm32) device/agent/hal/stm32.py
 	@$(BIN)/fairway wire --check
 
 bench: $(DEV_READY) $(WEB_READY) $(BOARD_READY)
@@ -71,8 +75,11 @@ $(BOARD_READY): simulators/board/package-lock.json $(RUN_READY)
 	@touch $@
 
 $(STUBS_READY): requirements-stubs.lock $(DEV_READY)
+	@echo "Setting up the boards' type stubs …"
 	@rm -rf build/stubs
-	@$(PIP) --target build/stubs --no-deps --require-hashes -r requirements-stubs.lock
+	@$(BIN)/python -m pip download --quiet --no-deps --require-hashes -d build/stubs/wheels -r requirements-stubs.lock
+	@for port in $(PORTS); do $(PIP) --no-index --no-deps --target build/stubs/$$port \
+	  build/stubs/wheels/micropython_$${port}_*.whl build/stubs/wheels/micropython_stdlib_*.whl; done
 	@touch $@
 
 clean:

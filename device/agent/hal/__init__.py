@@ -9,22 +9,47 @@
     ticks_ms() -> int           monotonic, wraps at 2**30; compare only with `ticks_diff`
     ticks_diff(a, b) -> int     a - b across the wrap
     random(n) -> bytes          n random bytes, n <= 32
-    uart(port, settings)        a line: `readinto(buf) -> int` (0: nothing came),
+    uart(port, baud, parity)    a line: `readinto(buf) -> int` (0: nothing came),
                                 `write(data) -> int` (bytes taken; an RS-485 line holds its
-                                direction pin while they leave)
-    adc(channel) -> reader      `read() -> int | None`: millivolts or milliamperes at the sensor, the
-                                board file's ratio applied; None: not fitted
-    digital(name) -> reader     `read() -> int | None`: 0 or 1, active level applied; None: not fitted
+                                direction pin while they leave); parity None, 0 even, 1 odd
+    adc(channel)                a reader: `read() -> int`, millivolts or milliamperes at the sensor,
+                                the board file's ratio applied; None when the board has no such channel
+    digital(name)               a reader: `read() -> int`, 1 active, 0 not; None when not fitted
     connect(host, port)         a stream: `state()` 0 opening, 1 open, -1 closed; `error` says why;
                                 `readinto(mv) -> int` (0: nothing), `write(mv) -> int`, `close()`
+    start_network(wifi)         bring the network up, with {"ssid", "key"} where it is Wi-Fi; it stays
+                                up by itself
     network_up() -> bool        there is an address to send from
     boot_stores() -> (a, b)     two independent stores: `load() -> bytes | None`, `save(data)`
     reset_cause() -> int        a code of `wire.codes.RESET_*`
     heap_free() -> int | None   bytes; None on CPython
-    feed()                      the watchdog, if it was started
-    run(step)                   call `step(now_ms) -> ms until it wants to run` for ever; on the
-                                virtual board the host does the calling and `run` returns
+    run(step, stop)             call `step(ticks_ms) -> ms until it wants to run` for ever; on the
+                                virtual board the host does the calling and `run` returns at once
 
 Pins are data, one file per board in `boards/`. Nothing here decides anything: back-off, retries and
 meanings live above.
 """
+
+import sys
+
+_LAYERS = {"esp32": "esp32", "rp2": "rp2", "pyboard": "stm32", "webassembly": "virtual"}
+
+
+def open_board(name):
+    """Return the hardware layer of the board that `boards/<name>.py` describes.
+
+    Raises ValueError when there is no such board file, or this interpreter is no board.
+    """
+    layer = _LAYERS.get(sys.platform)
+    if layer is None:
+        raise ValueError("no hardware layer for the platform " + sys.platform)
+    try:
+        pins = _module("agent.hal.boards." + name.replace("-", "_"))
+    except ImportError:
+        raise ValueError("no board file for " + name)
+    return _module("agent.hal." + layer).Board(pins)
+
+
+def _module(name):
+    __import__(name)
+    return sys.modules[name]

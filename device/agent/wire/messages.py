@@ -154,12 +154,12 @@ def read_cmd_up(payload):
     items = reader.array(3, 4)
     kind = reader.uint()
     if kind == CLOCK:
-        message = (kind, reader.uint(), reader.uint(schema.T_MAX))
-    elif kind == DO:
-        message = (kind, reader.uint(), reader.uint(), reader.byte_string(ARGUMENTS_MAX))
-    else:
-        raise MessageError("unknown-kind", str(kind))
-    return _whole(reader, items, message)
+        return _whole(reader, items, (kind, reader.uint(), reader.uint(schema.T_MAX)))
+    if kind == DO:
+        command, result = reader.uint(), reader.uint()
+        detail = reader.byte_string(ARGUMENTS_MAX)
+        return _whole(reader, items, (kind, command, result, detail))
+    raise MessageError("unknown-kind", str(kind))
 
 
 def read_cmd_down(buf, start, end):
@@ -172,15 +172,13 @@ def read_cmd_down(buf, start, end):
         t = reader.uint(schema.T_MAX)
         ms = reader.uint(999)
         boot = None if reader.null() else reader.uint(schema.BOOT_MAX)
-        message = (kind, ask, t, ms, boot)
-    elif kind == DO:
+        return _whole(reader, items, (kind, ask, t, ms, boot))
+    if kind == DO:
         command, verb, until = reader.uint(), reader.uint(), reader.integer()
         nonce = None if reader.null() else reader.byte_string(NONCE_MAX)
-        arguments = reader.byte_string(ARGUMENTS_MAX)
-        message = (kind, command, verb, until, nonce, arguments, reader.byte_string(TAG_MAX))
-    else:
-        raise MessageError("unknown-kind", str(kind))
-    return _whole(reader, items, message)
+        arguments, tag = reader.byte_string(ARGUMENTS_MAX), reader.byte_string(TAG_MAX)
+        return _whole(reader, items, (kind, command, verb, until, nonce, arguments, tag))
+    raise MessageError("unknown-kind", str(kind))
 
 
 def put_ota_offer(buf, image, size, manifest, signature):
@@ -209,14 +207,12 @@ def read_ota_down(buf, start, end):
     kind = reader.uint()
     if kind == OFFER:
         image, size = reader.uint(), reader.uint()
-        manifest = reader.byte_string(MANIFEST_MAX)
-        message = (kind, image, size, manifest, reader.byte_string(SIGNATURE_MAX))
-    elif kind == CHUNK:
+        manifest, signature = reader.byte_string(MANIFEST_MAX), reader.byte_string(SIGNATURE_MAX)
+        return _whole(reader, items, (kind, image, size, manifest, signature))
+    if kind == CHUNK:
         image, index = reader.uint(), reader.uint()
-        message = (kind, image, index, reader.byte_string(DATA_MAX))
-    else:
-        raise MessageError("unknown-kind", str(kind))
-    return _whole(reader, items, message)
+        return _whole(reader, items, (kind, image, index, reader.byte_string(DATA_MAX)))
+    raise MessageError("unknown-kind", str(kind))
 
 
 def put_ota_report(buf, image, state, have):

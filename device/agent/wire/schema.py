@@ -44,7 +44,7 @@ METER = const(10)
 ENERGY_COUNT = const(11)
 
 # fmt: off
-SCHEMAS = (
+SCHEMAS: tuple = (
     None,
     # The every-report record of a navaid.
     (1, "beacon", SERIES, (

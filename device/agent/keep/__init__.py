@@ -1,0 +1,1 @@
+"""What the agent keeps: records until they are acknowledged, and its boot number."""

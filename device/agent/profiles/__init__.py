@@ -1,0 +1,1 @@
+"""Profiles: which parts a device has and what it reports. One file per kind of device."""
