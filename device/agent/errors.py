@@ -15,7 +15,7 @@ class RemoteError(Exception):
     `code` is one of the words listed where the subclass is defined; `detail` says where and what.
     """
 
-    def __init__(self, code, detail=""):
+    def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(code if not detail else code + ": " + detail)
         self.code = code
         self.detail = detail

@@ -49,12 +49,16 @@ def main(argv: list[str] | None = None) -> int:
         prog="fairway", description="Telemetry for smart buoys and shore power."
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for point in sorted(entry_points(group="fairway.commands"), key=lambda p: p.name):
-        command: Command = point.load()()
+    words = sys.argv[1:] if argv is None else argv
+    points = {point.name: point for point in entry_points(group="fairway.commands")}
+    # The one that is asked for, or all for the list of them: loading takes a moment each.
+    chosen = words[:1] if words and words[0] in points else sorted(points)
+    for name in chosen:
+        command: Command = points[name].load()()
         sub = subparsers.add_parser(command.name, help=command.help, description=command.help)
         command.add_arguments(sub)
         sub.set_defaults(run=command.run)
-    args = parser.parse_args(argv)
+    args = parser.parse_args(words)
     try:
         code: int = args.run(args)
     except CommandError as error:

@@ -19,13 +19,13 @@ _RANDOM = const(0x20000000)
 _MAGIC = b"FWB1"
 
 
-def pack(number):
+def pack(number: int) -> bytes:
     """Return the twelve bytes a store keeps: magic, number, CRC-32."""
     head = _MAGIC + struct.pack("<I", number)
     return head + struct.pack("<I", binascii.crc32(head) & 0xFFFFFFFF)
 
 
-def unpack(data):
+def unpack(data: bytes | None) -> int | None:
     """Return the number in a store's bytes, or None when they are not whole."""
     if data is None or len(data) != 12 or bytes(data[:4]) != _MAGIC:
         return None

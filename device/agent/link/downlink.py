@@ -12,7 +12,7 @@ from agent.wire import messages
 from agent.wire.codes import CLOCK_GATEWAY
 from agent.wire.read import Reader
 
-_ASK_AGAIN_MS = const(60000)  # while the clock is unset
+_ASK_AGAIN_MS = const(15000)  # while the clock is unset: the gateway may not have been there
 _ASK_LATER_MS = const(3600000)  # to keep a clock right that has no better source
 _ANSWER_MAX_MS = const(10000)  # an answer that took longer says too little about the time
 _REPLIES_MAX = const(4)  # answers waiting for the link; a fifth command is not read before

@@ -19,7 +19,7 @@ _ARRAY = const(0x80)
 _NULL = const(0xF6)
 
 
-def put_head(buf, pos, major, n):
+def put_head(buf: bytearray, pos: int, major: int, n: int) -> int:
     """Write a CBOR head (major type in the top bits, 0 <= n < 2**32) at `pos`; return the next."""
     if n < 24:
         buf[pos] = major | n
@@ -41,12 +41,12 @@ def put_head(buf, pos, major, n):
     return pos + 5
 
 
-def put_array(buf, pos, n):
+def put_array(buf: bytearray, pos: int, n: int) -> int:
     """Write the head of an array of `n` items."""
     return put_head(buf, pos, _ARRAY, n)
 
 
-def put_int(buf, pos, value):
+def put_int(buf: bytearray, pos: int, value: int | None) -> int:
     """Write an integer within ±2**32, or null for None."""
     if value is None:
         buf[pos] = _NULL
@@ -56,7 +56,7 @@ def put_int(buf, pos, value):
     return put_head(buf, pos, _UINT, value)
 
 
-def put_bytes(buf, pos, value):
+def put_bytes(buf: bytearray, pos: int, value: bytes | None) -> int:
     """Write a byte string, or null for None."""
     if value is None:
         buf[pos] = _NULL
@@ -74,11 +74,11 @@ class Encoder:
     as null, and never takes the good values beside it along.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.buf = bytearray(schema.RECORD_MAX)
         self.refused = 0
 
-    def record(self, schema_id, boot, seq, t, values):
+    def record(self, schema_id: int, boot: int, seq: int, t: int, values: list | tuple) -> int:
         """Encode a record; return its length in bytes.
 
         `values` follow the schema's fields; missing ones at the end are "not measured".
@@ -115,13 +115,13 @@ class Encoder:
                 pos = put_int(buf, pos, value)
         return pos
 
-    def _valid(self, field, value):
+    def _valid(self, field: tuple, value: int | bytes | None) -> bool:
         if value is None:
             return False
         if field[1] == "bytes":
             value = len(value)
         return field[3] <= value <= field[4]
 
-    def _count(self, value):
+    def _count(self, value: int | bytes | None) -> None:
         if value is not None:
             self.refused += 1

@@ -49,31 +49,31 @@ DEVICE_MAX = const(32)
 _DEVICE_LETTERS = b"abcdefghijklmnopqrstuvwxyz0123456789-"
 
 
-def _whole(reader, items, message):
+def _whole(reader: Reader, items: int, message: tuple) -> tuple:
     if items != len(message):
         raise MessageError("length", "%d items, not %d" % (items, len(message)))
     reader.finish()
     return message
 
 
-def valid_device(device):
+def valid_device(device: str) -> bool:
     """Return whether `device` is an id as the contract has it: `[a-z0-9-]{1,32}`."""
     if not 0 < len(device) <= DEVICE_MAX:
         return False
     return all(c in _DEVICE_LETTERS for c in device.encode())
 
 
-def shard(device):
+def shard(device: str) -> str:
     """Return the shard of a device: the first byte of SHA-256(device id) as two hex digits."""
     return "%02x" % hashlib.sha256(device.encode()).digest()[0]
 
 
-def topic(device, direction, kind):
+def topic(device: str, direction: str, kind: str) -> str:
     """Return the topic of `kind` for `device`; `direction` is "up" or "dn"."""
     return "fw/1/" + shard(device) + "/" + device + "/" + direction + "/" + kind
 
 
-def put_state(buf, boot, connection, up):
+def put_state(buf: bytearray, boot: int, connection: int, up: int) -> int:
     """Write a state payload; return its length."""
     pos = put_array(buf, 0, 3)
     pos = put_int(buf, pos, boot)
@@ -81,7 +81,7 @@ def put_state(buf, boot, connection, up):
     return put_int(buf, pos, up)
 
 
-def read_state(payload):
+def read_state(payload: bytes | bytearray) -> tuple:
     """Return (boot, connection, up)."""
     reader = Reader(payload, 0, len(payload))
     reader.array(3, 3)
@@ -90,7 +90,7 @@ def read_state(payload):
     return state
 
 
-def put_ack(buf, pos, boot, first, last):
+def put_ack(buf: bytearray, pos: int, boot: int, first: int, last: int) -> int:
     """Write one range of an ack payload at `pos`; return the next position."""
     pos = put_array(buf, pos, 3)
     pos = put_int(buf, pos, boot)
@@ -98,7 +98,7 @@ def put_ack(buf, pos, boot, first, last):
     return put_int(buf, pos, last)
 
 
-def read_ack(reader):
+def read_ack(reader: Reader) -> tuple:
     """Read the next range of an ack payload from a Reader; return (boot, first, last)."""
     reader.array(3, 3)
     boot = reader.uint(schema.BOOT_MAX)
@@ -109,7 +109,7 @@ def read_ack(reader):
     return boot, first, last
 
 
-def put_clock_ask(buf, ask, uptime_s):
+def put_clock_ask(buf: bytearray, ask: int, uptime_s: int) -> int:
     """Write the device's question for the time; return its length."""
     pos = put_array(buf, 0, 3)
     pos = put_int(buf, pos, CLOCK)
@@ -117,7 +117,7 @@ def put_clock_ask(buf, ask, uptime_s):
     return put_int(buf, pos, uptime_s)
 
 
-def put_clock_tell(buf, ask, t, ms, boot):
+def put_clock_tell(buf: bytearray, ask: int, t: int, ms: int, boot: int | None) -> int:
     """Write the gateway's answer; `boot` is a fresh boot number, or None. Return its length."""
     pos = put_array(buf, 0, 5)
     pos = put_int(buf, pos, CLOCK)
@@ -127,7 +127,15 @@ def put_clock_tell(buf, ask, t, ms, boot):
     return put_int(buf, pos, boot)
 
 
-def put_do(buf, command, verb, until, nonce, arguments, tag):
+def put_do(
+    buf: bytearray,
+    command: int,
+    verb: int,
+    until: int,
+    nonce: bytes | None,
+    arguments: bytes,
+    tag: bytes,
+) -> int:
     """Write a command; return its length. `nonce` may be None."""
     pos = put_array(buf, 0, 7)
     pos = put_int(buf, pos, DO)
@@ -139,7 +147,7 @@ def put_do(buf, command, verb, until, nonce, arguments, tag):
     return put_bytes(buf, pos, tag)
 
 
-def put_done(buf, command, result, detail):
+def put_done(buf: bytearray, command: int, result: int, detail: bytes) -> int:
     """Write the answer to a command; return its length."""
     pos = put_array(buf, 0, 4)
     pos = put_int(buf, pos, DO)
@@ -148,7 +156,7 @@ def put_done(buf, command, result, detail):
     return put_bytes(buf, pos, detail)
 
 
-def read_cmd_up(payload):
+def read_cmd_up(payload: bytes | bytearray) -> tuple:
     """Return (CLOCK, ask, uptime_s) or (DO, id, result, detail)."""
     reader = Reader(payload, 0, len(payload))
     items = reader.array(3, 4)
@@ -162,7 +170,7 @@ def read_cmd_up(payload):
     raise MessageError("unknown-kind", str(kind))
 
 
-def read_cmd_down(buf, start, end):
+def read_cmd_down(buf: bytes | bytearray, start: int, end: int) -> tuple:
     """Return (CLOCK, ask, t, ms, boot) or (DO, id, verb, until, nonce, arguments, tag)."""
     reader = Reader(buf, start, end)
     items = reader.array(5, 7)
@@ -181,7 +189,7 @@ def read_cmd_down(buf, start, end):
     raise MessageError("unknown-kind", str(kind))
 
 
-def put_ota_offer(buf, image, size, manifest, signature):
+def put_ota_offer(buf: bytearray, image: int, size: int, manifest: bytes, signature: bytes) -> int:
     """Write an update's offer; return its length."""
     pos = put_array(buf, 0, 5)
     pos = put_int(buf, pos, OFFER)
@@ -191,7 +199,7 @@ def put_ota_offer(buf, image, size, manifest, signature):
     return put_bytes(buf, pos, signature)
 
 
-def put_ota_chunk(buf, image, index, data):
+def put_ota_chunk(buf: bytearray, image: int, index: int, data: bytes) -> int:
     """Write one chunk of an update; return its length."""
     pos = put_array(buf, 0, 4)
     pos = put_int(buf, pos, CHUNK)
@@ -200,7 +208,7 @@ def put_ota_chunk(buf, image, index, data):
     return put_bytes(buf, pos, data)
 
 
-def read_ota_down(buf, start, end):
+def read_ota_down(buf: bytes | bytearray, start: int, end: int) -> tuple:
     """Return (OFFER, image, size, manifest, signature) or (CHUNK, image, index, data)."""
     reader = Reader(buf, start, end)
     items = reader.array(4, 5)
@@ -215,7 +223,7 @@ def read_ota_down(buf, start, end):
     raise MessageError("unknown-kind", str(kind))
 
 
-def put_ota_report(buf, image, state, have):
+def put_ota_report(buf: bytearray, image: int, state: int, have: bytes) -> int:
     """Write how far an update is (`state`: a RESULT_ code); return its length."""
     pos = put_array(buf, 0, 4)
     pos = put_int(buf, pos, OFFER)
@@ -224,7 +232,7 @@ def put_ota_report(buf, image, state, have):
     return put_bytes(buf, pos, have)
 
 
-def read_ota_up(payload):
+def read_ota_up(payload: bytes | bytearray) -> tuple:
     """Return (image, state, have)."""
     reader = Reader(payload, 0, len(payload))
     reader.array(4, 4)

@@ -30,48 +30,48 @@ class MessageError(RemoteError):
 class Reader:
     """A cursor over `buf[pos:end]`."""
 
-    def __init__(self, buf, pos, end):
+    def __init__(self, buf: bytes | bytearray, pos: int, end: int) -> None:
         self.buf = buf
         self.pos = pos
         self.end = end
 
-    def at_end(self):
+    def at_end(self) -> bool:
         """Return whether every byte was read."""
         return self.pos >= self.end
 
-    def finish(self):
+    def finish(self) -> None:
         """Raise MessageError unless every byte was read."""
         if self.pos < self.end:
             raise MessageError("trailing-bytes", "%d after the message" % (self.end - self.pos))
 
-    def array(self, low, high):
+    def array(self, low: int, high: int) -> int:
         """Read the head of an array of `low` to `high` items; return how many."""
         n = self._head(_MAJOR_ARRAY)
         if not low <= n <= high:
             raise MessageError("length", "array of %d items, not %d to %d" % (n, low, high))
         return n
 
-    def uint(self, high=0xFFFFFFFF):
+    def uint(self, high: int = 0xFFFFFFFF) -> int:
         """Read an unsigned integer of at most `high`."""
         n = self._head(_MAJOR_UINT)
         if n > high:
             raise MessageError("range", "%d is above %d" % (n, high))
         return n
 
-    def integer(self):
+    def integer(self) -> int:
         """Read an integer within ±2**32."""
         if self._peek() >> 5 == _MAJOR_NEGATIVE:
             return -1 - self._head(_MAJOR_NEGATIVE)
         return self._head(_MAJOR_UINT)
 
-    def null(self):
+    def null(self) -> bool:
         """Read a null if one is next; return whether it was."""
         if self._peek() == _NULL:
             self.pos += 1
             return True
         return False
 
-    def byte_string(self, high):
+    def byte_string(self, high: int) -> bytes:
         """Read a byte string of at most `high` bytes as `bytes`."""
         n = self._head(_MAJOR_BYTES)
         if n > high:
@@ -82,12 +82,12 @@ class Reader:
         self.pos = start + n
         return bytes(self.buf[start : self.pos])
 
-    def _peek(self):
+    def _peek(self) -> int:
         if self.pos >= self.end:
             raise MessageError("truncated", "an item is missing")
         return self.buf[self.pos]
 
-    def _head(self, major):
+    def _head(self, major: int) -> int:
         first = self._peek()
         if first >> 5 != major:
             raise MessageError("type", "byte 0x%02x where major type %d is due" % (first, major))

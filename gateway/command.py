@@ -1,0 +1,96 @@
+"""`fairway gateway`: run it, check its configuration, look into its journal."""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.cli import Command, CommandError
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+
+
+class GatewayCommand(Command):
+    """Run a gateway, or look at what it holds."""
+
+    name = "gateway"
+    help = "run the gateway, check its configuration, look into its journal"
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the actions."""
+        parser.add_argument(
+            "action",
+            nargs="?",
+            choices=["run", "check", "accounts", "dead-letters"],
+            default="run",
+            help="run (default); check: read the configuration only; accounts: what came from each"
+            " device and start; dead-letters: the latest refused messages",
+        )
+        parser.add_argument("--config", type=Path, required=True, metavar="FILE")
+        parser.add_argument(
+            "--data", type=Path, metavar="DIR", help="instead of the file's `data`"
+        )
+        parser.add_argument("--limit", type=int, default=20, help="dead letters to show")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it."""
+        from gateway import config as settings
+        from toolkit.settings import SettingsError
+
+        try:
+            config = settings.load(args.config, os.environ, args.data)
+        except SettingsError as error:
+            raise CommandError(
+                "the configuration cannot be used", "\n  ".join(error.problems)
+            ) from error
+        if args.action == "check":
+            print(f"{args.config} is good")
+            return 0
+        if args.action == "run":
+            return _serve(config)
+        return _look(config.data / "journal.sqlite", args)
+
+
+def _serve(config: "Config") -> int:
+    import logging
+
+    from gateway.journal import JournalError
+    from gateway.service import Service
+
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    try:
+        service = Service(config)
+    except JournalError as error:
+        raise CommandError(str(error)) from error
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: service.stop())
+    service.run()
+    return 0
+
+
+def _look(journal: Path, args: argparse.Namespace) -> int:
+    from gateway.journal import JournalError, JournalReader
+
+    try:
+        reader = JournalReader(journal)
+    except JournalError as error:
+        raise CommandError(str(error), "has this gateway run yet?") from error
+    if args.action == "accounts":
+        for device, boot, first, last, missing in reader.accounts():
+            print(f"{device}  boot {boot}  seq {first} to {last}  missing {missing}")
+        for name, value in sorted(reader.counters().items()):
+            print(f"{name}: {value}")
+    else:
+        for row in reader.dead_letters(args.limit):
+            print(
+                f"{row['id']}  {row['topic']}  {row['reason']}: {row['detail']}  {row['raw'].hex()}"
+            )
+    reader.close()
+    return 0

@@ -1,0 +1,1 @@
+"""A whole site on one machine: broker, gateway, centre, estuary and virtual boards (`fairway run`)."""

@@ -1,0 +1,120 @@
+"""Agents on CPython that produce as fast as a test wants, and keep a ledger of what they produced."""
+
+import threading
+import time
+from pathlib import Path
+
+from agent import config as settings
+from agent.agent import Agent
+from agent.hal.host import HostBoard
+from agent.identity import Identity
+from agent.wire import codes, schema
+
+T0 = 217_400_000  # 2026-11-21
+
+
+class Burst:
+    """A profile that makes `rate` beacon records a second, and an event now and then."""
+
+    code = codes.PROFILE_BEACON
+    parts = ()
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.paused = False
+        self._made = 0
+        self._start_ms = None
+
+    def gather(self, agent, now_ms):
+        if self._start_ms is None:
+            self._start_ms = now_ms
+        due = int((now_ms - self._start_ms) * self.rate / 1000)
+        while self._made < due and not self.paused:
+            self._made += 1
+            n = self._made
+            agent.emit(schema.BEACON, (257, 31_000_000 + n, 122_000_000 - n, 12, n % 1000, 12600))
+            if n % 10 == 0:
+                agent.emit(schema.AIS, (1, 412_000_000 + n, 31_000_000, 122_000_000, n % 1000))
+        if self.paused:
+            self._start_ms = now_ms
+            self._made = 0
+
+    def report(self, agent, now_ms):
+        pass
+
+    def detail(self, agent, now_ms):
+        pass
+
+
+class Device:
+    """One agent with its ledger: (boot, seq) -> the record's bytes."""
+
+    def __init__(self, name: str, folder: Path, port: int, profile) -> None:
+        self.name = name
+        self.profile = profile
+        self.ledger: dict[tuple[int, int], bytes] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        config, errors = settings.load(
+            f'{{"broker": {{"port": {port}}}, "outbox_bytes": 4194304, "report_s": 86400}}'
+        )
+        assert errors == []
+        self.board = HostBoard(str(folder))
+        self.agent = Agent(
+            self.board,
+            config,
+            errors,
+            b"test",
+            Identity(name, name[::-1], None),
+            lambda hal, config, errors: profile,
+        )
+        self._watch()
+
+    def _watch(self) -> None:
+        outbox = self.agent.outbox
+        put = outbox.put
+        boot = self.agent.boot.value
+
+        def noted(record, n, seq):
+            self.ledger[boot, seq] = bytes(record[:n])
+            put(record, n, seq)
+
+        outbox.put = noted
+        # The birth record was made before anybody watched.
+        n = outbox._buf[0]
+        self.ledger[boot, 0] = bytes(outbox._buf[12 : 12 + n])
+
+    def step(self) -> None:
+        self.agent.step(self.board.ticks_ms())
+
+
+class Fleet:
+    """Several devices in one thread."""
+
+    def __init__(self, devices: list[Device]) -> None:
+        self.devices = devices
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "Fleet":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            for device in self.devices:
+                device.step()
+            time.sleep(0.005)
+
+    def pause(self) -> None:
+        """Let no device make more records."""
+        for device in self.devices:
+            device.profile.paused = True
+
+    @property
+    def waiting(self) -> int:
+        """How many records wait for their acknowledgement."""
+        return sum(device.agent.outbox.kept for device in self.devices)
