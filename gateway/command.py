@@ -33,6 +33,9 @@ class GatewayCommand(Command):
         parser.add_argument(
             "--data", type=Path, metavar="DIR", help="instead of the file's `data`"
         )
+        parser.add_argument("--broker", metavar="HOST:PORT", help="instead of the file's")
+        parser.add_argument("--series", metavar="URL", help="instead of the file's series.url")
+        parser.add_argument("--centre", metavar="URL", help="instead of the file's centre.url")
         parser.add_argument("--limit", type=int, default=20, help="dead letters to show")
 
     def run(self, args: argparse.Namespace) -> int:
@@ -46,12 +49,29 @@ class GatewayCommand(Command):
             raise CommandError(
                 "the configuration cannot be used", "\n  ".join(error.problems)
             ) from error
+        config = _chosen(config, args)
         if args.action == "check":
             print(f"{args.config} is good")
             return 0
         if args.action == "run":
             return _serve(config)
         return _look(config.data / "journal.sqlite", args)
+
+
+def _chosen(config: "Config", args: argparse.Namespace) -> "Config":
+    """Return the configuration with what the command line says instead."""
+    from dataclasses import replace
+
+    if args.broker:
+        host, _, port = args.broker.rpartition(":")
+        if not host or not port.isdecimal():
+            raise CommandError(f"--broker {args.broker} is not HOST:PORT")
+        config = replace(config, broker=replace(config.broker, host=host, port=int(port)))
+    if args.series:
+        config = replace(config, series=replace(config.series, url=args.series))
+    if args.centre:
+        config = replace(config, centre=replace(config.centre, url=args.centre))
+    return config
 
 
 def _serve(config: "Config") -> int:

@@ -13,6 +13,9 @@ _BUFFER = const(256)  # bytes read from a line at once
 _CHARGING_MA = const(20)  # less is the battery monitor's noise
 _AIS_MAX = const(8)  # target records made in one step
 
+# A sentence comes up to half a second after the second it names, at 9,600 Bd behind a full GSV cycle.
+_GNSS_UNCERTAINTY_MS = const(500)
+
 
 class Beacon:
     """The parts of a navaid and what they report."""
@@ -108,10 +111,6 @@ class Beacon:
                 self._targets.thinned,
             ),
         )
-
-
-# A sentence comes up to half a second after the second it names, at 9,600 Bd behind a full GSV cycle.
-_GNSS_UNCERTAINTY_MS = const(500)
 
 
 def _receiver(hal, port, baud, consumer):

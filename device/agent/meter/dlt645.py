@@ -1,0 +1,238 @@
+"""DL/T 645-2007, the protocol of China's electricity meters: frames, numbers and a master.
+
+    master = Master(address("202410010001"))
+    line.write(master.read(0x02010100, 2))
+    if master.feed(chunk, n) == ANSWER:
+        decivolts = number(master.rx, master.at, 2, False)
+
+    68 A0 A1 A2 A3 A4 A5 68 C L DATA … CS 16
+
+The address is twelve BCD digits, the lowest pair first; AAh in a request stands for any pair.
+Every DATA byte travels with 33h added. CS is the sum of all bytes from the first 68h to the last
+DATA byte, modulo 256. FEh bytes before a frame wake the receiver: we send up to four, and skip any
+number. In C, D7 marks an answer, D6 a refusal, D5 that more follows, D4 to D0 are the function. A
+refusal's DATA is one byte of bits: 01 other, 02 no such data, 04 not authorised, 08 baud rate
+fixed, 10, 20 and 40 too many seasons, day periods and tariffs.
+
+68h occurs inside addresses and data, so a frame is what has both 68h, a possible length, a right
+CS and 16h; after anything else the search goes on one byte later.
+"""
+
+from agent.compat import const
+from agent.meter.master import (
+    ANSWER,
+    BAD_END,
+    BAD_LENGTH,
+    BAD_SUM,
+    ECHO,
+    ERROR,
+    ERROR_ANSWER,
+    INCOMPLETE,
+    LATE,
+    NOISE,
+    OTHER_ADDRESS,
+    OTHER_FUNCTION,
+    WAKEUP,
+    LineMaster,
+)
+
+START = const(0x68)
+END = const(0x16)
+WAKE = const(0xFE)
+
+READ = const(0x11)
+READ_ADDRESS = const(0x13)
+
+OVERHEAD = const(12)  # bytes of a frame besides DATA
+DATA_MAX = const(200)  # bytes of DATA in an answer to a read
+WAKEUPS_MAX = const(4)  # FEh bytes a master may send first
+
+_OFFSET = const(0x33)
+_ANY = const(0xAA)
+_HEAD = const(10)  # bytes before DATA
+_DI = const(4)  # bytes of a data identifier
+_ADDRESS = const(6)
+_ANSWER_BIT = const(0x80)
+_REFUSED_BIT = const(0x40)
+_FUNCTION = const(0x1F)
+
+
+def encode(buf, pos, address, control, data):
+    """Write a frame at `pos`; return the position behind it."""
+    start = pos
+    buf[pos] = START
+    buf[pos + 1 : pos + 7] = address
+    buf[pos + 7] = START
+    buf[pos + 8] = control
+    buf[pos + 9] = len(data)
+    pos += _HEAD
+    for byte in data:
+        buf[pos] = (byte + _OFFSET) & 0xFF
+        pos += 1
+    buf[pos] = _sum(buf, start, pos)
+    buf[pos + 1] = END
+    return pos + 2
+
+
+def frame_at(buf, pos, end):
+    """Size of the frame that starts at `buf[pos]`, of which bytes up to `end` are there.
+
+    INCOMPLETE if it may become one; `~reason` if none starts here.
+    """
+    if buf[pos] == WAKE:
+        return ~WAKEUP
+    if buf[pos] != START or (pos + 7 < end and buf[pos + 7] != START):
+        return ~NOISE
+    if pos + 9 >= end:
+        return INCOMPLETE
+    length = buf[pos + 9]
+    if length > DATA_MAX:
+        return ~BAD_LENGTH
+    size = OVERHEAD + length
+    if pos + size > end:
+        return INCOMPLETE
+    if buf[pos + size - 1] != END:
+        return ~BAD_END
+    if buf[pos + size - 2] != _sum(buf, pos, pos + size - 2):
+        return ~BAD_SUM
+    return size
+
+
+def decode(buf, pos, size):
+    """Take the 33h off `size` bytes of DATA, in place."""
+    for i in range(pos, pos + size):
+        buf[i] = (buf[i] - _OFFSET) & 0xFF
+
+
+def number(buf, pos, size, signed):
+    """Integer of `size` BCD bytes, the lowest first; None if a digit is none ("no value").
+
+    `signed`: the top bit of the highest byte is the sign.
+    """
+    value = 0
+    negative = False
+    for i in range(pos + size - 1, pos - 1, -1):
+        byte = buf[i]
+        if signed and i == pos + size - 1:
+            negative = byte >= 0x80
+            byte &= 0x7F
+        if byte >= 0xA0 or (byte & 0x0F) > 9:
+            return None
+        value = value * 100 + (byte >> 4) * 10 + (byte & 0x0F)
+    return -value if negative else value
+
+
+def word(buf, pos):
+    """16 binary bits, the low byte first; None if all are set, as meters send what they lack."""
+    value = buf[pos] | buf[pos + 1] << 8
+    return None if value == 0xFFFF else value
+
+
+def address(digits):
+    """Six bytes, as they travel, of a meter's twelve digits.
+
+    Raises ValueError for anything else.
+    """
+    if (
+        not isinstance(digits, str)
+        or len(digits) != 12
+        or not all(c in "0123456789" for c in digits)
+    ):
+        raise ValueError("address: %r is not twelve digits" % (digits,))
+    return bytes([int(digits[i : i + 2], 16) for i in range(10, -1, -2)])
+
+
+def digits(address):
+    """Twelve ASCII digits of an address as it travels; None if it is not BCD."""
+    text = bytearray(12)
+    for i in range(_ADDRESS):
+        byte = address[_ADDRESS - 1 - i]
+        if byte >= 0xA0 or (byte & 0x0F) > 9:
+            return None
+        text[2 * i] = 0x30 + (byte >> 4)
+        text[2 * i + 1] = 0x30 + (byte & 0x0F)
+    return bytes(text)
+
+
+def _sum(buf, start, end):
+    total = 0
+    for i in range(start, end):
+        total += buf[i]
+    return total & 0xFF
+
+
+class Master(LineMaster):
+    """Reads one datum at a time from the meter at `address` (six bytes as they travel).
+
+    A refusal carries no data identifier: one that comes too late counts as the present request's.
+    It costs that reading only.
+    """
+
+    _INSIDE = True  # FEh noise can look like the head of a long frame around the good one
+
+    def __init__(self, address, wakeups=WAKEUPS_MAX):
+        super().__init__(WAKEUPS_MAX + OVERHEAD + _DI, OVERHEAD + DATA_MAX)
+        self.address = address
+        self.more = False  # the answer says that more frames follow
+        self._wakeups = wakeups
+        self._di = bytearray(_DI)
+        self._function = 0
+        self._expected = 0
+
+    def read(self, di, size):
+        """Request the datum `di`, whose value has `size` bytes; they will lie at `rx[at]`."""
+        for i in range(_DI):
+            self._di[i] = di & 0xFF
+            di >>= 8
+        return self._request(self.address, READ, self._di, _DI + size)
+
+    def read_address(self):
+        """Request the address of the only meter on the line; six bytes will lie at `rx[at]`."""
+        return self._request(bytes([_ANY] * _ADDRESS), READ_ADDRESS, b"", _ADDRESS)
+
+    def _request(self, address, function, data, expected):
+        self._function = function
+        self._expected = expected
+        for i in range(self._wakeups):
+            self._tx[i] = WAKE
+        return self._begin(encode(self._tx, self._wakeups, address, function, data))
+
+    def _frame(self, pos):
+        return frame_at(self.rx, pos, self._have)
+
+    def _judge(self, pos, size):
+        rx = self.rx
+        control = rx[pos + 8]
+        if self._is_echo(pos, size):
+            return self._refuse(ECHO)
+        for i in range(_ADDRESS):
+            asked = self._tx[self._wakeups + 1 + i]
+            if asked not in (_ANY, rx[pos + 1 + i]):
+                return self._refuse(OTHER_ADDRESS)
+        if not control & _ANSWER_BIT or control & _FUNCTION != self._function:
+            return self._refuse(OTHER_FUNCTION)
+        at = pos + _HEAD
+        length = size - OVERHEAD
+        decode(rx, at, length)
+        if control & _REFUSED_BIT:
+            self.error = rx[at] if length else 0
+            self._refuse(ERROR_ANSWER)
+            return ERROR
+        if self._function == READ:
+            if length < _DI or rx[at : at + _DI] != self._di:
+                return self._refuse(LATE)
+            at += _DI
+        if length != self._expected:
+            return self._refuse(BAD_LENGTH)
+        self.at = at
+        self.size = pos + _HEAD + length - at
+        self.more = bool(control & 0x20)
+        return ANSWER
+
+    def _is_echo(self, pos, size):
+        if size != self._sent - self._wakeups:
+            return False
+        for i in range(size):
+            if self.rx[pos + i] != self._tx[self._wakeups + i]:
+                return False
+        return True

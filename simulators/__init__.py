@@ -1,0 +1,1 @@
+"""Simulators: the sea, its sensors, boards and fleets, with no hardware."""

@@ -1,0 +1,130 @@
+"""The simulated devices' surroundings: sensors and pins of one board, on their cables."""
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from simulators.lines import LOOPBACK, UART, Cable, Inputs
+from simulators.plan import PilePlan
+from simulators.sensors import ais, gnss
+from simulators.sensors.meters import DLT645Meter, Meter, SDM630Meter
+from simulators.sensors.pins import analogue, digital
+from simulators.world.aid import Aid
+from simulators.world.piles import Pile
+
+
+class Surroundings(ABC):
+    """What one board is connected to.
+
+    Attributes:
+        id: the device's id.
+        uarts: its simulated sensors' lines by the board file's names.
+        inputs: its pins.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.id = device
+        self.uarts: dict[str, UART] = {}
+        self.inputs = Inputs()
+
+    async def open(self, ports: Mapping[str, int]) -> None:
+        """Listen on all cables, on the `ports` given by device and line, else on free ones.
+
+        Raises:
+            OSError: a port is taken; its `filename` names the line.
+        """
+        cables: dict[str, Cable] = {**self.uarts, "inputs": self.inputs}
+        for line, cable in cables.items():
+            name = f"{self.id}.{line}"
+            try:
+                await cable.open(ports.get(name, 0))
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, name) from error
+
+    async def close(self) -> None:
+        """Close all cables."""
+        for cable in (*self.uarts.values(), self.inputs):
+            await cable.close()
+
+    def addresses(self) -> dict[str, object]:
+        """Return where the cables are, as the address book has it."""
+        uarts = {name: uart.address for name, uart in self.uarts.items()}
+        return {"uarts": uarts, "inputs": self.inputs.address}
+
+    def moment(self, t: float) -> None:  # noqa: B027  (only lanterns change that fast)
+        """Let the fast sensors see the time `t`."""
+
+    @abstractmethod
+    def second(self, t: int) -> None:
+        """Let the slow sensors see the whole second `t`."""
+
+
+class Beacon(Surroundings):
+    """A navaid's board: satellite and AIS receivers, lantern, battery, panel, thermometer."""
+
+    def __init__(self, device: str, aid: Aid, rng: random.Random) -> None:
+        super().__init__(device)
+        self.aid = aid
+        self._rng = rng
+        self._receiver = gnss.Receiver(rng)
+        self.uarts = {
+            "gnss": UART(gnss.BAUD, self._receiver.power_up),
+            "ais": UART(ais.BAUD),
+        }
+
+    def second(self, t: int) -> None:
+        """Send the epoch's sentences and what the pins see."""
+        aid = self.aid
+        self.uarts["gnss"].send(self._receiver.epoch(t, aid.place, aid.velocity, aid.height_m))
+        for channel, value in aid.readings().items():
+            self.inputs.put("adc", *analogue(channel, value))
+
+    def moment(self, t: float) -> None:
+        """Let the lantern's current be seen."""
+        self.inputs.put("adc", *analogue("lamp_ma", self.aid.lamp_ma(t)))
+        self.inputs.tell()
+
+    def hear(self, transmission: ais.Transmission) -> None:
+        """Pass on an AIS transmission if it comes through."""
+        if ais.hears(self._rng, self.aid.place.miles_to(transmission.place)):
+            self.uarts["ais"].send(transmission.sentences)
+
+
+class ShorePower(Surroundings):
+    """A pile's board: a meter, and the contacts of plug and breaker."""
+
+    def __init__(self, device: str, pile: Pile, plan: PilePlan, port: int) -> None:
+        super().__init__(device)
+        self.pile = pile
+        self._meter: Meter
+        if plan.protocol == "dlt645":
+            self._meter = DLT645Meter(plan.address, LOOPBACK, port)
+        else:
+            self._meter = SDM630Meter(int(plan.address), LOOPBACK, port)
+
+    async def open(self, ports: Mapping[str, int]) -> None:
+        """Start the meter, then the rest."""
+        await super().open(ports)
+        try:
+            await self._meter.start()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror or str(error), f"{self.id}.rs485") from error
+
+    async def close(self) -> None:
+        """Stop the meter, too."""
+        await self._meter.stop()
+        await super().close()
+
+    def addresses(self) -> dict[str, object]:
+        """Return where the cables are; the line of RS-485 is the meter's own."""
+        return {
+            "uarts": {"rs485": f"{LOOPBACK}:{self._meter.port}"},
+            "inputs": self.inputs.address,
+        }
+
+    def second(self, t: int) -> None:  # noqa: ARG002  (the pile has lived on already)
+        """Let meter and contacts show what the pile does."""
+        self._meter.set(self.pile.quantities())
+        self.inputs.put("pin", *digital("plug", active=self.pile.plugged))
+        self.inputs.put("pin", *digital("breaker", active=self.pile.closed))
+        self.inputs.tell()

@@ -1,0 +1,151 @@
+"""The board's end of every cable: TCP ports on loopback.
+
+A cable keeps nothing: bytes sent while nobody is connected are lost, and so are bytes that a board
+does not take for so long that the backlog is full. Whoever connects last has the cable.
+"""
+
+import asyncio
+import contextlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+LOOPBACK = "127.0.0.1"
+
+_BACKLOG = 16_384  # bytes; seventeen seconds of GNSS, four of AIS
+
+
+class Port(ABC):
+    """A listening port on loopback; its connections end with it."""
+
+    def __init__(self) -> None:
+        self.address = ""
+        self._server: asyncio.Server | None = None
+        self._ends: dict[asyncio.StreamWriter, asyncio.Task[object] | None] = {}
+
+    async def open(self, port: int) -> None:
+        """Listen; port 0 takes a free one.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        self._server = await asyncio.start_server(self._accept, LOOPBACK, port)
+        self.address = "{}:{}".format(*self._server.sockets[0].getsockname())
+
+    async def close(self) -> None:
+        """Stop listening and hang up."""
+        if self._server is None:
+            return
+        self._server.close()
+        serving = [task for task in self._ends.values() if task]
+        for writer in self._ends:
+            writer.transport.abort()
+        await asyncio.gather(*serving)
+        await self._server.wait_closed()
+
+    @abstractmethod
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection until it ends; an OSError ends it, too."""
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._ends[writer] = asyncio.current_task()
+        try:
+            with contextlib.suppress(OSError):
+                await self.serve(reader, writer)
+        finally:
+            del self._ends[writer]
+            writer.close()
+
+
+class Cable(Port):
+    """A port with at most one end plugged in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._writer: asyncio.StreamWriter | None = None
+
+    @abstractmethod
+    def plugged_in(self) -> None:
+        """React to a new end."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take the cable from whoever had it, until this end is pulled."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+        self._writer = writer
+        self.plugged_in()
+        try:
+            while await reader.read(4096):
+                pass  # nothing in a simulated sensor listens
+        finally:
+            if self._writer is writer:
+                self._writer = None
+
+    def _send(self, data: bytes) -> bool:
+        """Send if there is an end that keeps up; tell whether it was sent."""
+        writer = self._writer
+        if writer is None or writer.transport.get_write_buffer_size() > _BACKLOG:
+            return False
+        writer.write(data)
+        return True
+
+
+class UART(Cable):
+    """A sensor's line. A replay may take it; what the simulation sends is lost meanwhile.
+
+    Args:
+        baud: the line's rate, for those who replay.
+        powered_up: called when a board is plugged in: board and sensor start together.
+    """
+
+    def __init__(self, baud: int, powered_up: Callable[[], None] | None = None) -> None:
+        super().__init__()
+        self.baud = baud
+        self.taken = False
+        self._powered_up = powered_up
+
+    def plugged_in(self) -> None:
+        """Start the sensor."""
+        if self._powered_up is not None:
+            self._powered_up()
+
+    def send(self, sentences: list[str]) -> None:
+        """Send sentences of the simulation."""
+        if not self.taken:
+            self._send("".join(f"{sentence}\r\n" for sentence in sentences).encode("ascii"))
+
+    def replay(self, data: bytes) -> None:
+        """Send bytes of a log."""
+        self._send(data)
+
+
+class Inputs(Cable):
+    """The pins of a board: millivolts at analogue pins, levels at digital ones.
+
+    What the other end has not been told yet is sent as lines of JSON, all of it after connecting.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._state: dict[str, dict[str, float]] = {"adc": {}, "pin": {}}
+        self._told: dict[str, dict[str, float]] = {"adc": {}, "pin": {}}
+
+    def plugged_in(self) -> None:
+        """Tell everything anew."""
+        self._told = {"adc": {}, "pin": {}}
+        self.tell()
+
+    def put(self, kind: str, pin: str, value: float) -> None:
+        """Put a value on a pin; `kind` is adc or pin."""
+        self._state[kind][pin] = value
+
+    def tell(self) -> None:
+        """Send what has changed."""
+        news = {
+            kind: {pin: value for pin, value in pins.items() if self._told[kind].get(pin) != value}
+            for kind, pins in self._state.items()
+        }
+        news = {kind: pins for kind, pins in news.items() if pins}
+        if news and self._send(json.dumps(news).encode() + b"\n"):
+            for kind, pins in news.items():
+                self._told[kind].update(pins)

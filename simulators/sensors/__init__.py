@@ -1,0 +1,1 @@
+"""What the simulated sensors say on their lines."""
