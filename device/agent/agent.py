@@ -153,7 +153,7 @@ class Agent:
                 self.outbox.dropped,
                 self.outbox.resent,
                 self.outbox.quarantined,
-                self._encoder.refused,
+                self._encoder.refused + self.profile.refused(),
                 self.link.connects,
                 self.link.errors,
                 self.downlink.bad,

@@ -53,7 +53,7 @@ class Beacon:
             heard = self.ais.next_report()
             if heard is None:
                 break
-            if self._targets.wanted(heard[0], heard[1], now_ms):
+            if not self.ais.own and self._targets.wanted(heard[0], heard[1], now_ms):
                 agent.emit(heard[0], heard[1])
 
     def report(self, agent, now_ms):
@@ -107,10 +107,21 @@ class Beacon:
                 ais.bases,
                 ais.atons,
                 ais.others,
-                ais.torn + ais.dropped,
+                ais.torn,
+                ais.dropped,
                 self._targets.thinned,
+                None,
+                None,
+                None,
+                ais.owns,
+                self._gnss_line.unknown + self._ais_line.unknown,
+                gnss.old_dates + agent.clock.refused,
             ),
         )
+
+    def refused(self):
+        """Return how many values were left out before the encoder saw them."""
+        return 0
 
 
 def _receiver(hal, port, baud, consumer):

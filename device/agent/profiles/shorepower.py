@@ -5,7 +5,7 @@ from agent.meter.reader import MeterReader
 from agent.wire import codes, schema
 
 _PARITY = {"none": None, "even": 0, "odd": 1}
-_RX_METER_AT = const(13)  # the meter's place in the `rx` schema
+_RX_METER_AT = const(14)  # the meter's place in the `rx` schema
 
 
 class ShorePower:
@@ -42,6 +42,10 @@ class ShorePower:
         """Make the record that says how well the meter answers."""
         self._rx[_RX_METER_AT:] = (self._meter.frames, self._meter.bad, self._meter.silent)
         agent.emit(schema.RX, self._rx)
+
+    def refused(self):
+        """Return how many values were left out before the encoder saw them."""
+        return self._meter.refused
 
 
 def _meter(hal, config, errors):

@@ -85,16 +85,20 @@ SCHEMAS: tuple = (
         ("ais_lines", "count", 0, 0, _M),  # AIS sentences with a good checksum
         ("ais_bad", "count", 0, 0, _M),  # AIS sentences refused: checksum, form, length, armour
         ("ais_silent_s", "s", 0, 0, _M),  # since the last good AIS sentence
-        ("ais_ships", "count", 0, 0, _M),  # messages 1-3, 18, 19 and 27: positions of ships
-        ("ais_statics", "count", 0, 0, _M),  # messages 5 and 24: names and dimensions
+        ("ais_ships", "count", 0, 0, _M),  # messages 1-3, 18, 19, 27: positions of ships
+        ("ais_statics", "count", 0, 0, _M),  # messages 5 and 24: names and dimensions (19 is a position)
         ("ais_bases", "count", 0, 0, _M),  # message 4: base stations
         ("ais_atons", "count", 0, 0, _M),  # message 21: aids to navigation
         ("ais_others", "count", 0, 0, _M),  # every other message type, counted and left
         ("ais_torn", "count", 0, 0, _M),  # multipart messages given up: lost part, too many open
+        ("ais_dropped", "count", 0, 0, _M),  # reports lost because the agent was too busy
         ("ais_thinned", "count", 0, 0, _M),  # reports not sent on: the ship was reported just before
         ("meter_frames", "count", 0, 0, _M),  # good answers of the meter
         ("meter_bad", "count", 0, 0, _M),  # refused answers: checksum, form, address, error reply
         ("meter_silent", "count", 0, 0, _M),  # requests without an answer in time
+        ("ais_own", "count", 0, 0, _M),  # reports of the station itself (VDO), not sent on
+        ("unknown", "count", 0, 0, _M),  # good sentences of types that the agent does not read
+        ("old_dates", "count", 0, 0, _M),  # dates that cannot be true: week rollover, recorded logs
     )),
     # The clock was set, stepped, or changed its source. Dates its whole boot, also backwards.
     (4, "clock", EVENT, (
@@ -139,7 +143,7 @@ SCHEMAS: tuple = (
         ("sog_dkn", "kn", -1, 0, 1022),  # speed over ground; 102.2 means that or more
         ("cog_dd", "deg", -1, 0, 3599),  # course over ground
         ("heading_deg", "deg", 0, 0, 359),  # true heading
-        ("nav_status", "code", 0, 0, 15),  # navigational status, Table 45 of M.1371-5
+        ("nav_status", "code", 0, 0, 15),  # navigational status as sent, 15 undefined
         ("turn", "code", 0, -128, 127),  # rate of turn as sent; -128 not available
         ("accuracy", "bits", 0, 0, 1),  # 1: better than 10 m
         ("second", "code", 0, 0, 63),  # UTC second of the report; 60-63: none, manual, estimated, out
@@ -164,7 +168,7 @@ SCHEMAS: tuple = (
         ("draught_dm", "m", -1, 0, 255),  # draught
         ("destination", "bytes", 0, 0, 20),  # destination, ASCII
         ("mothership", "code", 0, 0, _M),  # message 24 B of an auxiliary craft (98…): its mother ship
-        ("vendor", "bytes", 0, 0, 7),  # message 24 B: vendor id as sent, three characters and numbers
+        ("vendor", "bytes", 0, 0, 7),  # message 24 B: three characters, then model and serial as 24 bits
     )),
     # An aid to navigation heard by AIS: message 21.
     (9, "ais-aton", EVENT, (
