@@ -101,6 +101,10 @@ class Agent:
         if not self.outbox.kept or now_ms - self._stop_ms > _DRAIN_MS:
             self.link.close()
             self._state = _STOPPED
+            print(
+                "fairway: stopped, boot %d: %d records made, %d not acknowledged"
+                % (self.boot.value, self.seq, self.outbox.kept)
+            )
             return -1
         return wait_ms
 

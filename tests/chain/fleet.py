@@ -102,6 +102,8 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(10)
+        for device in self.devices:
+            device.agent.link.close()
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -149,3 +149,34 @@ GATEWAY_ENV = {
 def gateway_command(config: Path) -> list[str]:
     """Return how to run a gateway."""
     return [sys.executable, "-m", "toolkit.cli", "gateway", "--config", str(config)]
+
+
+REGISTRY = """
+[[navaid]]
+id = "a1"
+name = { zh = "一号", en = "One" }
+kind = "port"
+floating = true
+[[navaid.station]]
+from = 2026-01-01T00:00:00+08:00
+lat = 31.1
+lon = 122.2
+light = "Fl R 4s"
+notice = "1"
+"""
+
+
+@contextmanager
+def centre(folder: Path, series: str, registry: str = REGISTRY) -> Iterator[tuple[str, Process]]:
+    """Run a monitoring centre."""
+    port = free_port()
+    (folder / "registry.toml").write_text(registry, "utf-8")
+    config = folder / "centre.toml"
+    config.write_text(
+        f'registry = "registry.toml"\nseries = "{series}"\n[listen]\nport = {port}\n', "utf-8"
+    )
+    command = [sys.executable, "-m", "toolkit.cli", "centre", "--config", str(config)]
+    command += ["--data", str(folder / "centre")]
+    with process(command, folder / "centre.log", {"FAIRWAY_INGEST_TOKEN": TOKEN}) as child:
+        wait_for("the centre", lambda: listens(port))
+        yield f"http://127.0.0.1:{port}", child

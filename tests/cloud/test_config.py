@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cloud import config
-from cloud.settings import SettingsError
 from tests.cloud.support import REGISTRY, RUN, TOKEN, files
+from toolkit.settings import SettingsError
 
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "centre.toml"
 GIVEN = {"FAIRWAY_INGEST_TOKEN": TOKEN}
@@ -49,10 +49,14 @@ def test_the_command_line_and_the_environment_go_before_the_file(tmp_path):
     path = tmp_path / "centre.toml"
     path.write_text('registry = "r.toml"\ndata = "here"\n')
     environ = {**GIVEN, "FAIRWAY_DATABASE": "postgresql+psycopg://me:secret@host/fairway"}
-    loaded = config.load(path, environ, tmp_path / "there")
+    given = config.Overrides(tmp_path / "there", ("::1", 9))
+    loaded = config.load(path, environ, given)
+    assert (loaded.host, loaded.port) == ("::1", 9)
     assert loaded.data == tmp_path / "there"
     assert loaded.series == f"sqlite:{tmp_path / 'there' / 'series.sqlite'}"
     assert loaded.database == environ["FAIRWAY_DATABASE"]
+    given = config.Overrides(series="http://127.0.0.1:8428")
+    assert config.load(path, environ, given).series == "http://127.0.0.1:8428"
 
 
 TILES = 'registry = "r"\n[[tiles]]\nname = "n"\nurl = "https://t.example/{z}/{x}/{y}.png"\n'
@@ -123,6 +127,14 @@ class TestCommand:
         done = command("check", "--config", files(tmp_path), **GIVEN)
         assert done.returncode == 0, done.stderr
         assert "registry.toml: good, 4 assets and 4 devices" in done.stdout
+
+    @pytest.mark.parametrize(
+        ("option", "value"), [("--listen", "8080"), ("--listen", "x:y"), ("--series", "influx:x")]
+    )
+    def test_an_option_that_makes_no_sense_is_refused(self, tmp_path, option, value):
+        done = command("check", "--config", files(tmp_path), option, value, **GIVEN)
+        assert done.returncode == 2
+        assert repr(value) in done.stderr
 
     def test_check_says_what_is_wrong(self, tmp_path):
         path = files(tmp_path, registry=REGISTRY.replace("lat = 31.10", "lat = 310"))

@@ -7,9 +7,9 @@ import pytest
 
 from cloud import registry
 from cloud.registry import Span
-from cloud.settings import SettingsError
 from cloud.times import t_of
 from tests.cloud.support import REGISTRY
+from toolkit.settings import SettingsError
 
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "registry.toml"
 

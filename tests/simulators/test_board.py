@@ -130,6 +130,22 @@ def test_ctrl_c_stops_the_program_and_gives_a_prompt(flash):
         assert "ignored" not in board.printed
 
 
+def test_ctrl_c_in_a_step_without_a_jump_is_not_late(flash):
+    """Python raises KeyboardInterrupt at a jump; this step has none left when Ctrl-C comes."""
+    main = "import _board, time\n_board.run(lambda now: (time.sleep_ms(300), 5)[1])\nprint('runs')\n"
+    with (
+        Board(flash, {"main.py": main}) as board,
+        socket.create_connection((LOOPBACK, board.process.repl_port), 5) as client,
+    ):
+        assert wait_until(lambda: "runs" in board.printed, 5)
+        time.sleep(0.1)
+        client.sendall(b"\x03")
+        assert wait_until(lambda: board.printed.endswith(">>> "), 5)
+        client.sendall(b"for i in range(3): print('again', i)\r\r")
+        assert wait_until(lambda: "again 2" in board.printed, 5)
+        assert board.printed.count("KeyboardInterrupt") == 1
+
+
 def test_ctrl_c_ends_code_that_sleeps_or_prints_for_ever(flash):
     with (
         Board(flash, {}) as board,

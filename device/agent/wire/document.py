@@ -135,11 +135,14 @@ def table() -> str:
 def longest(schema_id: int) -> int:
     """Return the most bytes a record of this schema can have."""
     fields = schema.SCHEMAS[schema_id][3]
-    values = [
-        vectors.edge(field, field[4] if field[1] == "bytes" or field[4] > -field[3] else field[3])
-        for field in fields
-    ]
+    values = [widest(field) for field in fields]
     return Encoder().record(schema_id, schema.BOOT_MAX, schema.SEQ_MAX, schema.T_MIN, values)
+
+
+def widest(field: vectors.Field) -> vectors.Value:
+    """Return the value of a field that takes the most bytes."""
+    by_high = field[1] == "bytes" or field[4] > -field[3]
+    return vectors.edge(field, field[4] if by_high else field[3])
 
 
 def files(root: Path) -> dict[Path, str]:
