@@ -45,17 +45,22 @@ class Burst:
     def detail(self, agent, now_ms):
         pass
 
+    def refused(self):
+        return 0
+
 
 class Device:
     """One agent with its ledger: (boot, seq) -> the record's bytes."""
 
-    def __init__(self, name: str, folder: Path, port: int, profile) -> None:
+    def __init__(
+        self, name: str, folder: Path, port: int, profile, report_s: int = 86400
+    ) -> None:
         self.name = name
         self.profile = profile
         self.ledger: dict[tuple[int, int], bytes] = {}
         folder.mkdir(parents=True, exist_ok=True)
         config, errors = settings.load(
-            f'{{"broker": {{"port": {port}}}, "outbox_bytes": 4194304, "report_s": 86400}}'
+            f'{{"broker": {{"port": {port}}}, "outbox_bytes": 4194304, "report_s": {report_s}}}'
         )
         assert errors == []
         self.board = HostBoard(str(folder))

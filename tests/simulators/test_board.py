@@ -132,7 +132,9 @@ def test_ctrl_c_stops_the_program_and_gives_a_prompt(flash):
 
 def test_ctrl_c_in_a_step_without_a_jump_is_not_late(flash):
     """Python raises KeyboardInterrupt at a jump; this step has none left when Ctrl-C comes."""
-    main = "import _board, time\n_board.run(lambda now: (time.sleep_ms(300), 5)[1])\nprint('runs')\n"
+    main = (
+        "import _board, time\n_board.run(lambda now: (time.sleep_ms(300), 5)[1])\nprint('runs')\n"
+    )
     with (
         Board(flash, {"main.py": main}) as board,
         socket.create_connection((LOOPBACK, board.process.repl_port), 5) as client,

@@ -1,0 +1,76 @@
+/**
+ * The board's analogue and digital inputs and its Wi-Fi, as a simulator sets them: lines of JSON
+ * over TCP, {"adc": {pin: millivolts}}, {"pin": {pin: 0 or 1}}, {"network": true or false}.
+ */
+
+import {CELL, PINS} from '../shared.mjs';
+import {Cable} from './cable.mjs';
+
+/** The longest line taken; more without a line end is not JSON lines. */
+const MAX_LINE = 64 * 1024;
+
+const MICROVOLTS_MAX = 0x7fff_ffff;
+
+export class Inputs {
+  #shared;
+  #signal;
+  #onNetwork;
+  #report;
+  #partial = '';
+
+  /** onNetwork(): the Wi-Fi changed; report(text): something is wrong with a line. */
+  constructor({shared, signal, address, name, onNetwork, report}) {
+    this.#shared = shared;
+    this.#signal = signal;
+    this.#onNetwork = onNetwork;
+    this.#report = report;
+    const cable = new Cable(address, {
+      onConnect: () => {
+        this.#partial = '';
+        cable.write(`${JSON.stringify({board: name})}\n`);
+      },
+      onData: (data) => this.#receive(data),
+    });
+  }
+
+  #receive(data) {
+    const lines = (this.#partial + data.toString()).split('\n');
+    this.#partial = lines.pop();
+    if (this.#partial.length > MAX_LINE) {
+      this.#report(`inputs: a line of more than ${MAX_LINE} characters is dropped`);
+      this.#partial = '';
+    }
+    lines.filter((line) => line.trim() !== '').forEach((line) => this.#apply(line));
+    this.#signal.raise();
+  }
+
+  #apply(line) {
+    try {
+      const {adc = {}, pin = {}, network} = JSON.parse(line);
+      for (const [number, millivolts] of Object.entries(adc)) {
+        const microvolts = Math.round(Number(millivolts) * 1000);
+        this.#set(CELL.ADC_UV, number, microvolts, 0, MICROVOLTS_MAX);
+      }
+      for (const [number, level] of Object.entries(pin)) {
+        this.#set(CELL.LEVEL, number, level, 0, 1);
+      }
+      if (network !== undefined) {
+        this.#shared.set(CELL.NETWORK, network ? 1 : 0);
+        this.#onNetwork();
+      }
+    } catch (error) {
+      this.#report(`inputs: ${error.message} in ${line.slice(0, 80)}`);
+    }
+  }
+
+  #set(cell, number, value, low, high) {
+    const index = Number(number);
+    if (!(Number.isInteger(index) && index >= 0 && index < PINS)) {
+      throw new RangeError(`no pin ${number} (0 to ${PINS - 1})`);
+    }
+    if (!(Number.isInteger(value) && value >= low && value <= high)) {
+      throw new RangeError(`pin ${number}: a value out of range`);
+    }
+    this.#shared.set(cell + index, value);
+  }
+}
