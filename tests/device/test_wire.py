@@ -89,6 +89,11 @@ class Records(unittest.TestCase):
         self.record(schema.BIRTH, 1, 0, -1, [1, 1, b"x" * 17, b"virtual"])
         self.assertEqual(self.encoder.refused, 1)
 
+    def test_a_value_of_the_wrong_type_becomes_null_and_is_counted(self):
+        self.assertEqual(self.record(schema.BEACON, 1, 2, 3, [b"1", 5]), "8601010203f605")
+        self.record(schema.BIRTH, 1, 0, -1, [1, 1, 5])
+        self.assertEqual(self.encoder.refused, 2)
+
     def test_our_own_mistakes_are_refused(self):
         for args in (
             (0, 1, 1, 1, []),

@@ -118,9 +118,10 @@ class Encoder:
     def _valid(self, field: tuple, value: int | bytes | None) -> bool:
         if value is None:
             return False
-        if field[1] == "bytes":
-            value = len(value)
-        return field[3] <= value <= field[4]
+        size = value if isinstance(value, int) else len(value)
+        if (size is value) == (field[1] == "bytes"):
+            return False  # a number where a byte string belongs, or the other way round
+        return field[3] <= size <= field[4]
 
     def _count(self, value: int | bytes | None) -> None:
         if value is not None:
