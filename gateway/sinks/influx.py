@@ -52,7 +52,8 @@ class InfluxSink(Sink):
         self._write = self._client.write_api(write_options=SYNCHRONOUS)
         self._started: str | None = None
         self._looked_s = 0.0
-        self._failed = False
+        # What a store took just before we were started it may have lost since.
+        self._failed = True
 
     def open(self) -> None:
         """Look at the store's settings; say which line to change where they would lose data."""
@@ -73,18 +74,13 @@ class InfluxSink(Sink):
 
     def rewind(self, cursor: Cursor, reader: JournalReader) -> Cursor:
         """Go back ten minutes when the store may have forgotten what it had taken."""
-        restarted = self._has_restarted()
-        if not (self._failed or restarted):
+        if not (self._has_restarted() or self._failed):
             return cursor
-        since_ms = int((time.time() - _AGAIN_S) * 1000)
-        then = Cursor(*reader.cursors_at(since_ms))
         self._failed = False
+        then = Cursor(*reader.cursors_at(int((time.time() - _AGAIN_S) * 1000)))
         back = Cursor(min(cursor.records, then.records), min(cursor.releases, then.releases))
         if back != cursor:
-            self._log.info(
-                "the store %s; the last ten minutes are sent again",
-                "was restarted" if restarted else "failed before",
-            )
+            self._log.info("the last ten minutes are sent to the store again")
         return back
 
     def write(self, rows: list[Row]) -> None:

@@ -24,14 +24,12 @@ from typing import Final
 GATEWAY: Final = "gateway"
 
 _MOSQUITTO: Final = """\
-# Written by `fairway run`; the shipped template for duty is config/mosquitto.conf.
+# Written by `fairway run`; config/mosquitto.conf is the one for duty, and has the reasons.
 listener {port} 127.0.0.1
 allow_anonymous false
 password_file {folder}/passwords
 acl_file {folder}/rules
 use_username_as_clientid true
-# The gateway commits in batches: the default window of 20 would cap them, and the default queue of
-# 1,000 would drop what comes while it is away (reference: docs/gateway.md, "Broker").
 max_inflight_messages 2000
 max_queued_messages 1000000
 max_queued_bytes 268435456
@@ -45,14 +43,7 @@ log_type notice
 log_timestamp_format %Y-%m-%dT%H:%M:%S
 """
 
-_RULES: Final = """\
-pattern write fw/1/+/%u/up/#
-pattern read fw/1/+/%u/dn/#
-
-user gateway
-topic read fw/1/+/+/up/#
-topic write fw/1/+/+/dn/#
-"""
+_RULES: Final = Path(__file__).parents[2] / "config" / "mosquitto.rules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +84,7 @@ def _prepare_mosquitto(folder: Path, port: int, users: Mapping[str, str]) -> Bro
     passwords.chmod(0o600)
     hasher = shutil.which("mosquitto_passwd") or "mosquitto_passwd"
     subprocess.run([hasher, "-U", str(passwords)], check=True, capture_output=True)
-    (folder / "rules").write_text(_RULES, "utf-8")
+    (folder / "rules").write_bytes(_RULES.read_bytes())
     (folder / "rules").chmod(0o600)
     settings = folder / "mosquitto.conf"
     settings.write_text(_MOSQUITTO.format(port=port, folder=folder), "utf-8")
