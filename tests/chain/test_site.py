@@ -1,0 +1,209 @@
+"""`fairway run`, as a user starts it: virtual boards on MicroPython, a page, twice on the same data."""
+
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from agent.wire import codes, decode, schema, series
+from simulators.site import brokers
+from tests.chain import stores
+from tests.chain.processes import Process, free_port, get, wait_for
+from tests.peers import absent, logs
+
+STOPPED = re.compile(r"fairway: stopped, boot (\d+): (\d+) records made, (\d+) not acknowledged")
+BOARDS = [f"buoy-{n}" for n in range(1, 7)] + ["pile-1", "pile-2", "spare-1"]
+
+
+class Site:
+    """A running `fairway run`."""
+
+    def __init__(self, folder: Path, *args: str) -> None:
+        self.data = folder / "data"
+        self.port = free_port()
+        self.log = folder / "run.log"
+        self.command = [
+            *(sys.executable, "-m", "toolkit.cli", "run", "--data", str(self.data)),
+            *("--port", str(self.port), "--broker-port", str(free_port()), *args),
+        ]
+        self.process = Process(self.command, self.log)
+
+    def ask(self, path: str):
+        return json.loads(get(f"http://127.0.0.1:{self.port}{path}"))
+
+    def wait_up(self) -> None:
+        wait_for("the site", lambda: "Open http" in self.said() or not self.process.running, 120)
+        assert self.process.running, self.said()
+
+    def said(self) -> str:
+        return self.log.read_text("utf-8")
+
+    def stop(self) -> None:
+        """Ctrl-C."""
+        os.kill(self.process._child.pid, signal.SIGINT)
+        wait_for("the site's end", lambda: not self.process.running, 60)
+        assert self.process._child.returncode == 0, self.said()
+
+    def gateway_pid(self) -> int:
+        for proc in Path("/proc").iterdir():
+            if not proc.name.isdecimal():
+                continue
+            try:
+                words = (proc / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"gateway" in words and str(self.data / "gateway").encode() in words:
+                return int(proc.name)
+        raise AssertionError("no gateway runs")
+
+
+@pytest.fixture
+def site(tmp_path):
+    sites = []
+
+    def start(*args):
+        sites.append(Site(tmp_path, *args))
+        return sites[-1]
+
+    yield start
+    for one in sites:
+        if one.process.running:
+            one.process.stop()
+
+
+def made(site: Site) -> dict[tuple[str, int], int]:
+    """Return how many records each boot of each board made, as the boards' consoles said."""
+    found = {}
+    for board in BOARDS:
+        text = (site.data / "log" / f"{board}.log").read_text("utf-8", "replace")
+        for boot, records, waiting in STOPPED.findall(text):
+            assert waiting == "0", f"{board} boot {boot}: {waiting} records not acknowledged"
+            found[board, int(boot)] = int(records)
+    return found
+
+
+def stored(site: Site) -> Counter[stores.Identity]:
+    """Return the identities in the time series and among the centre's events."""
+    return stores.sqlite_series(site.data / "series.sqlite") + stores.centre_events(
+        site.data / "centre"
+    )
+
+
+@pytest.mark.parametrize("broker", ["mosquitto", "amqtt"])
+def test_a_site_twice_on_the_same_data(site, broker, capsys):
+    if broker == "mosquitto" and brokers.installed() != "mosquitto":
+        absent("mosquitto is not installed")
+    for run in (1, 2):
+        one = site("--broker", broker)
+        one.wait_up()
+        assets = one.ask("/api/assets")
+        assert Counter(a["kind"] not in {"berth", "pile"} for a in assets)[True] == 6
+        assert [a["id"] for a in assets if a["kind"] == "pile"] == ["p1", "p2"]
+        wait_for(
+            "values from all navaids and piles",
+            lambda one=one: all(
+                a["freshness"] == "live" for a in one.ask("/api/assets") if a["kind"] != "berth"
+            ),
+            90,
+        )
+        before = one.ask("/api/assets/c1")["values"]
+        os.kill(one.gateway_pid(), signal.SIGKILL)
+        wait_for("the gateway again", lambda one=one: "starting it again" in one.said(), 20)
+        wait_for(
+            "changing values",
+            lambda one=one, before=before: one.ask("/api/assets/c1")["values"] != before,
+            60,
+        )
+        time.sleep(8)
+        one.stop()
+        produced = made(one)
+        assert len(produced) == run * len(BOARDS)
+        expected = Counter(
+            (board, boot, seq) for (board, boot), n in produced.items() for seq in range(n)
+        )
+        assert stored(one) == expected
+    with capsys.disabled():
+        print(f"\n{broker}: {sum(expected.values())} records of {len(produced)} boots, each once")
+    check_dates(one.data)
+
+
+def check_dates(data: Path) -> None:
+    """Boards that started before their receiver had a fix are dated rightly, piles by the gateway."""
+    journal = sqlite3.connect(f"file:{data / 'gateway' / 'journal.sqlite'}?mode=ro", uri=True)
+    sources = {}
+    for device, raw in journal.execute(
+        "SELECT device, raw FROM records WHERE schema = ?", (schema.CLOCK,)
+    ):
+        sources.setdefault(device, set()).add(decode.one(raw).values[1])
+    assert all(codes.CLOCK_GNSS in sources[f"buoy-{n}"] for n in range(1, 7))
+    assert sources["pile-1"] == sources["pile-2"] == {codes.CLOCK_GATEWAY}
+    early = journal.execute(
+        "SELECT device, time, received_ms FROM records WHERE t < 0 AND dated = 1"
+    ).fetchall()
+    assert {device for device, _, _ in early} == set(BOARDS)
+    assert journal.execute("SELECT count(*) FROM records WHERE held != 0").fetchone() == (0,)
+    for device, time_s, received_ms in early:
+        late_s = received_ms / 1000 - (time_s + series.EPOCH_2020)
+        assert -2.5 <= late_s <= 30, f"{device}: dated {late_s:.1f} s before it arrived"
+    journal.close()
+
+
+def test_a_recorded_log_shows_up_on_the_page(site):
+    """A board that hears quectel-l76k-nmea.log is at its place, with its BeiDou satellites."""
+    log = logs() / "nmea" / "quectel-l76k-nmea.log"
+    lats, lons = [], []
+    for line in log.read_text("ascii", "replace").splitlines():
+        fields = line.split(",")
+        if fields[0] == "$GNGGA" and fields[6] != "0":
+            lats.append(int(fields[2][:2]) + float(fields[2][2:]) / 60)
+            lons.append(int(fields[4][:3]) + float(fields[4][3:]) / 60)
+    one = site()
+    one.wait_up()
+    wait_for("the board", lambda: one.ask("/api/devices/spare-1")["values"], 60)
+    replay = [
+        *(sys.executable, "-m", "toolkit.cli", "replay", str(log), "--device", "spare-1"),
+        *("--state", str(one.data / "estuary.json"), "--rate", "4"),
+    ]
+    player = Process(replay, one.data / "replay.log")
+
+    def there():
+        values = one.ask("/api/devices/spare-1")["values"]
+        lat, lon = values.get("beacon.lat_e6"), values.get("beacon.lon_e6")
+        beidou = values.get("gnss.view_beidou")
+        return (
+            lat
+            and beidou
+            and min(lats) - 1e-5 <= lat["value"] <= max(lats) + 1e-5
+            and min(lons) - 1e-5 <= lon["value"] <= max(lons) + 1e-5
+            and beidou["value"] == 3
+        )
+
+    try:
+        wait_for("the recorded position and three BeiDou satellites", there, 120)
+    finally:
+        player.stop()
+    # Its clock stays the gateway's or its own: the log's dates are years old.
+    age = time.time() - (one.ask("/api/devices/spare-1")["t"] + series.EPOCH_2020)
+    assert age < 60
+    one.stop()
+
+
+def test_a_taken_port_is_said_plainly(site):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        one = site("--port", str(port))
+        wait_for("its end", lambda: not one.process.running, 30)
+    assert one.process._child.returncode == 1
+    assert f"port {port} for the page is taken" in one.said()
+    assert f"--port {port + 1}" in one.said()
+    assert "Traceback" not in one.said()
