@@ -1,10 +1,10 @@
-"""The estuary's control port: a recorded log takes the place of a simulated sensor.
+"""The estuary's control port: a recorded log takes the place of a simulated sensor or meter.
 
     {"take": {"device": "buoy-1", "uart": "gnss"}}      one line of JSON from the client
-    {"baud": 9600}                                      the answer, or {"error": …, "action": …}
+    {"baud": 9600, "bits": 10}                          the answer, or {"error": …, "action": …}
 
-After that answer, every byte of the connection goes to the board. When the connection ends, the line
-is the simulation's again.
+The answer tells the line's rate and how many bits a byte takes. After it, every byte of the
+connection goes to the board. When the connection ends, the line is the simulation's again.
 """
 
 import asyncio
@@ -13,10 +13,9 @@ import json
 from collections.abc import Mapping
 
 from simulators.devices import Surroundings
-from simulators.lines import UART, Port
+from simulators.lines import CHUNK, UART, Port
 
 _REQUEST_S = 10.0  # in which a client must say what it wants
-_CHUNK = 4096
 _USAGE = 'send one line: {"take": {"device": "buoy-1", "uart": "gnss"}}'
 
 
@@ -55,13 +54,13 @@ class Control(Port):
                 json.dumps({"error": error.cause, "action": error.action}).encode() + b"\n"
             )
             return
-        uart.taken = True
+        uart.take()
         try:
-            writer.write(json.dumps({"baud": uart.baud}).encode() + b"\n")
-            while data := await reader.read(_CHUNK):
+            writer.write(json.dumps({"baud": uart.baud, "bits": uart.bits}).encode() + b"\n")
+            while data := await reader.read(CHUNK):
                 uart.replay(data)
         finally:
-            uart.taken = False
+            uart.release()
 
     def _requested(self, line: bytes) -> UART:
         try:
@@ -75,10 +74,8 @@ class Control(Port):
             )
         uarts = self._devices[device].uarts
         if name not in uarts:
-            known = ", ".join(uarts) or "none: its meter answers questions, no log can do that"
             raise _RefusedError(
-                f"{device} has no line {name!r} that a log could take",
-                f"lines of {device}: {known}",
+                f"{device} has no line {name!r}", f"lines of {device}: " + ", ".join(uarts)
             )
         if uarts[name].taken:
             raise _RefusedError(

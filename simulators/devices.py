@@ -4,7 +4,8 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from simulators.lines import LOOPBACK, UART, Cable, Inputs
+from simulators.lines import UART, Cable, Inputs, TalkerLine
+from simulators.meter_line import MeterLine
 from simulators.plan import PilePlan
 from simulators.sensors import ais, gnss
 from simulators.sensors.meters import DLT645Meter, Meter, SDM630Meter
@@ -18,7 +19,7 @@ class Surroundings(ABC):
 
     Attributes:
         id: the device's id.
-        uarts: its simulated sensors' lines by the board file's names.
+        uarts: its UARTs, a sensor or a meter at each, by the board file's names.
         inputs: its pins.
     """
 
@@ -67,15 +68,14 @@ class Beacon(Surroundings):
         self.aid = aid
         self._rng = rng
         self._receiver = gnss.Receiver(rng)
-        self.uarts = {
-            "gnss": UART(gnss.BAUD, self._receiver.power_up),
-            "ais": UART(ais.BAUD),
-        }
+        self._gnss = TalkerLine(gnss.BAUD, self._receiver.power_up)
+        self._ais = TalkerLine(ais.BAUD)
+        self.uarts = {"gnss": self._gnss, "ais": self._ais}
 
     def second(self, t: int) -> None:
         """Send the epoch's sentences and what the pins see."""
         aid = self.aid
-        self.uarts["gnss"].send(self._receiver.epoch(t, aid.place, aid.velocity, aid.height_m))
+        self._gnss.send(self._receiver.epoch(t, aid.place, aid.velocity, aid.height_m))
         for channel, value in aid.readings().items():
             self.inputs.put("adc", *analogue(channel, value))
 
@@ -87,40 +87,35 @@ class Beacon(Surroundings):
     def hear(self, transmission: ais.Transmission) -> None:
         """Pass on an AIS transmission if it comes through."""
         if ais.hears(self._rng, self.aid.place.miles_to(transmission.place)):
-            self.uarts["ais"].send(transmission.sentences)
+            self._ais.send(transmission.sentences)
 
 
 class ShorePower(Surroundings):
     """A pile's board: a meter, and the contacts of plug and breaker."""
 
-    def __init__(self, device: str, pile: Pile, plan: PilePlan, port: int) -> None:
+    def __init__(self, device: str, pile: Pile, plan: PilePlan) -> None:
         super().__init__(device)
         self.pile = pile
         self._meter: Meter
         if plan.protocol == "dlt645":
-            self._meter = DLT645Meter(plan.address, LOOPBACK, port)
+            self._meter = DLT645Meter(plan.address)
         else:
-            self._meter = SDM630Meter(int(plan.address), LOOPBACK, port)
+            self._meter = SDM630Meter(int(plan.address))
+        self.uarts = {"rs485": MeterLine(self._meter)}
 
     async def open(self, ports: Mapping[str, int]) -> None:
-        """Start the meter, then the rest."""
+        """Listen, then start the meter on a port of its own."""
         await super().open(ports)
         try:
             await self._meter.start()
         except OSError as error:
-            raise OSError(error.errno, error.strerror or str(error), f"{self.id}.rs485") from error
+            name = f"{self.id}'s meter"
+            raise OSError(error.errno, error.strerror or str(error), name) from error
 
     async def close(self) -> None:
-        """Stop the meter, too."""
-        await self._meter.stop()
+        """Unplug everything, then stop the meter."""
         await super().close()
-
-    def addresses(self) -> dict[str, object]:
-        """Return where the cables are; the line of RS-485 is the meter's own."""
-        return {
-            "uarts": {"rs485": f"{LOOPBACK}:{self._meter.port}"},
-            "inputs": self.inputs.address,
-        }
+        await self._meter.stop()
 
     def second(self, t: int) -> None:  # noqa: ARG002  (the pile has lived on already)
         """Let meter and contacts show what the pile does."""

@@ -13,7 +13,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from simulators.control import Control
 from simulators.devices import Beacon, ShorePower, Surroundings
@@ -21,12 +21,12 @@ from simulators.plan import Plan
 from simulators.registers import Registers
 from simulators.registry import Device, Registry
 from simulators.sensors.ais import AidStation, BaseStation, Channels, ShipStation
-from simulators.settings import SettingsError
 from simulators.world.aid import Aid
 from simulators.world.piles import Pile
 from simulators.world.place import towards
 from simulators.world.sea import Sea
 from simulators.world.traffic import Alongside, Anchorage, Passage, Ship, Shipyard
+from toolkit.settings import SettingsError
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Estuary:
         clock: Unix time.
 
     Raises:
-        SettingsError: registry and plan do not fit together.
+        SettingsError: registry and plan do not fit together; all that does not.
     """
 
     def __init__(
@@ -69,6 +69,8 @@ class Estuary:
         self._piles: dict[str, Pile] = {}
         self._alongside: dict[str, tuple[Ship, ShipStation]] = {}
         self._berths: dict[str, Alongside] = {}
+        if misfits := list(self._misfits(registry)):
+            raise SettingsError(misfits)
         self._build_aids(registry)
         for device in registry.devices.values():
             self._build_device(device, registry)
@@ -144,22 +146,29 @@ class Estuary:
                 self._alongside[name] = ship, transponder
                 self._channels.stations.append(transponder)
 
-    def _build_aids(self, registry: Registry) -> None:
+    def _misfits(self, registry: Registry) -> Iterator[str]:
+        """Yield what the plan lacks for this registry, now."""
         highest_m = self._sea.tide.highest_m
+        for navaid in registry.navaids.values():
+            mooring = self._plan.aid(navaid.id).mooring
+            least_m = mooring.depth_m + highest_m
+            moored = navaid.floating and navaid.station_at(self._second)
+            if moored and mooring.chain_m <= least_m:
+                yield (
+                    f"{self._plan.file}: chain_m of {navaid.id} is {mooring.chain_m:g}; allowed: "
+                    f"more than depth_m and the highest tide, {least_m:.1f}"
+                )
+        for device in registry.devices.values():
+            metered = device.asset_at(self._second) in registry.piles
+            if device.profile == "shorepower" and metered and device.id not in self._plan.piles:
+                yield f"{self._plan.file}: there is no [[pile]] for {device.id}"
+
+    def _build_aids(self, registry: Registry) -> None:
         for number, navaid in enumerate(registry.navaids.values(), start=1):
             station = navaid.station_at(self._second)
             if station is None:
                 continue
             settings = self._plan.aid(navaid.id)
-            if (
-                navaid.floating
-                and settings.mooring.chain_m <= settings.mooring.depth_m + highest_m
-            ):
-                raise SettingsError(
-                    f"{self._plan.file}: chain_m of {navaid.id} = {settings.mooring.chain_m:g}: "
-                    f"expected more than depth_m and the highest tide, "
-                    f"{settings.mooring.depth_m + highest_m:.1f}"
-                )
             rng = self._rng(navaid.id)
             aid = Aid(
                 self._sea, station.place, settings, rng, self._second,
@@ -187,9 +196,7 @@ class Estuary:
                 self._spares.append(aid)
             self.devices[device.id] = Beacon(device.id, aid, rng)
         elif asset in registry.piles:
-            plan = self._plan.piles.get(device.id)
-            if plan is None:
-                raise SettingsError(f"{self._plan.file}: there is no [[pile]] for {device.id}")
+            plan = self._plan.piles[device.id]
             site = registry.piles[asset]
             register = self._registers.first(device.id, rng)
             pile = Pile(
@@ -197,8 +204,7 @@ class Estuary:
             )
             self._piles[device.id] = pile
             self._berths[device.id] = Alongside(site.place, plan.heading_deg)
-            port = self._plan.ports.get(f"{device.id}.rs485", 0)
-            self.devices[device.id] = ShorePower(device.id, pile, plan, port)
+            self.devices[device.id] = ShorePower(device.id, pile, plan)
         else:
             _log.info("%s serves no pile now: it has no meter here", device.id)
 

@@ -43,7 +43,7 @@ class EstuaryCommand(Command):
         from simulators import plan, registry
         from simulators.estuary import Estuary
         from simulators.registers import Registers
-        from simulators.settings import SettingsError
+        from toolkit.settings import SettingsError
 
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
         logging.getLogger("pymodbus").setLevel(logging.WARNING)  # it greets at every start
@@ -51,20 +51,22 @@ class EstuaryCommand(Command):
         try:
             estuary = Estuary(registry.read(args.registry), plan.read(args.config), registers)
         except SettingsError as error:
-            raise CommandError(str(error), "mend the file and start again") from error
+            raise CommandError(
+                "the configuration cannot be used", "\n  ".join(error.problems)
+            ) from error
         asyncio.run(_live(estuary, args.state))
         return 0
 
 
 class ReplayCommand(Command):
-    """Let a recorded log take the place of a simulated sensor, or leave by a serial port."""
+    """Let a recorded log take the place of a simulated sensor or meter, or leave by a port."""
 
     name = "replay"
     help = "play a recorded log to a simulated device's line, or out of a serial port"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare what goes where."""
-        parser.add_argument("file", type=Path, help="the log, one sentence a line")
+        parser.add_argument("file", type=Path, help="the log: sentences, one a line, or bytes")
         parser.add_argument("--device", metavar="ID", help="device of a running estuary")
         parser.add_argument(
             "--uart", metavar="LINE",
@@ -77,7 +79,7 @@ class ReplayCommand(Command):
         parser.add_argument("--port", metavar="PORT", help="a serial port, as /dev/ttyUSB0")
         parser.add_argument(
             "--baud", type=_positive, metavar="N",
-            help="the line's rate (default: the line's own; 9600 for GNSS, 38400 for AIS)",
+            help="the line's rate (default: the line's own; of a serial port 9600, for AIS 38400)",
         )  # fmt: skip
         parser.add_argument(
             "--rate", type=_positive_number, default=1.0, metavar="N",
@@ -92,17 +94,18 @@ class ReplayCommand(Command):
         if (args.device is None) == (args.port is None):
             raise CommandError("where to? Name one of --device ID and --port PORT")
         try:
-            lines = replay.read_log(args.file)
-            uart = args.uart or replay.uart_of(lines)
-            if uart is None:
+            log = replay.read_log(args.file)
+            uart = args.uart or log.uart
+            if uart is None and (args.device or not args.baud):
                 raise CommandError(
-                    f"{args.file} has neither GNSS nor AIS sentences", "name the line with --uart"
+                    f"{args.file} has neither GNSS nor AIS sentences",
+                    "name the line with --uart" if args.device else "give the rate with --baud",
                 )
-            with _sink(args, uart) as sink:
+            with _sink(args, uart or "") as sink:
                 where = args.port or f"{uart} of {args.device}"
-                print(f"{where} now plays {args.file}: {len(lines)} lines; Ctrl-C ends it")
+                print(f"{where} now plays {args.file}: {log.size}; Ctrl-C ends it")
                 try:
-                    replay.play(lines, sink, rate=args.rate, loop=args.loop)
+                    replay.play(log, sink, rate=args.rate, loop=args.loop)
                 finally:
                     if args.device:
                         print(f"{where} is the simulation's again")

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 LOOPBACK = "127.0.0.1"
 
-_BACKLOG = 16_384  # bytes; seventeen seconds of GNSS, four of AIS
+BACKLOG = 16_384  # bytes; seventeen seconds of GNSS, four of AIS
+CHUNK = 4096
 
 
 class Port(ABC):
@@ -64,9 +65,13 @@ class Cable(Port):
         super().__init__()
         self._writer: asyncio.StreamWriter | None = None
 
-    @abstractmethod
     def plugged_in(self) -> None:
         """React to a new end."""
+
+    async def listen(self, reader: asyncio.StreamReader) -> None:
+        """Hear what a board says until its end is pulled; most of what is simulated is deaf."""
+        while await reader.read(CHUNK):
+            pass
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take the cable from whoever had it, until this end is pulled."""
@@ -75,8 +80,7 @@ class Cable(Port):
         self._writer = writer
         self.plugged_in()
         try:
-            while await reader.read(4096):
-                pass  # nothing in a simulated sensor listens
+            await self.listen(reader)
         finally:
             if self._writer is writer:
                 self._writer = None
@@ -84,24 +88,52 @@ class Cable(Port):
     def _send(self, data: bytes) -> bool:
         """Send if there is an end that keeps up; tell whether it was sent."""
         writer = self._writer
-        if writer is None or writer.transport.get_write_buffer_size() > _BACKLOG:
+        if writer is None or writer.transport.get_write_buffer_size() > BACKLOG:
             return False
         writer.write(data)
         return True
 
 
 class UART(Cable):
-    """A sensor's line. A replay may take it; what the simulation sends is lost meanwhile.
+    """A board's UART. A replay may take it: then the board hears the log and nothing else.
 
     Args:
         baud: the line's rate, for those who replay.
+        bits: how many of them a byte takes: start, data, parity and stop.
+
+    Attributes:
+        taken: whether a replay has it.
+    """
+
+    def __init__(self, baud: int, bits: int = 10) -> None:
+        super().__init__()
+        self.baud = baud
+        self.bits = bits
+        self.taken = False
+
+    def take(self) -> None:
+        """Let a replay have it."""
+        self.taken = True
+
+    def release(self) -> None:
+        """Give it back to the simulation."""
+        self.taken = False
+
+    def replay(self, data: bytes) -> None:
+        """Send bytes of a log."""
+        self._send(data)
+
+
+class TalkerLine(UART):
+    """The line of a sensor that talks by itself, as NMEA 0183 calls it.
+
+    Args:
+        baud: the line's rate.
         powered_up: called when a board is plugged in: board and sensor start together.
     """
 
     def __init__(self, baud: int, powered_up: Callable[[], None] | None = None) -> None:
-        super().__init__()
-        self.baud = baud
-        self.taken = False
+        super().__init__(baud)
         self._powered_up = powered_up
 
     def plugged_in(self) -> None:
@@ -110,13 +142,9 @@ class UART(Cable):
             self._powered_up()
 
     def send(self, sentences: list[str]) -> None:
-        """Send sentences of the simulation."""
+        """Send sentences of the simulation; while a replay has the line they are lost."""
         if not self.taken:
             self._send("".join(f"{sentence}\r\n" for sentence in sentences).encode("ascii"))
-
-    def replay(self, data: bytes) -> None:
-        """Send bytes of a log."""
-        self._send(data)
 
 
 class Inputs(Cable):

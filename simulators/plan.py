@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from simulators.settings import Range, Table, load
+from simulators.reading import place
 from simulators.world.aid import AidSettings
 from simulators.world.piles import CallSettings
 from simulators.world.place import Place
@@ -13,10 +14,12 @@ from simulators.world.sea import SeaSettings
 from simulators.world.tide import Constituent, TideSettings
 from simulators.world.weather import WeatherSettings
 from simulators.world.wind import WindSettings
+from toolkit.settings import Settings, Table
+
+Range = tuple[float, float]
 
 PROTOCOLS = ("dlt645", "sdm630")
-_ADDRESS_DIGITS = 12
-_SESSION_MOST_S = 7 * 86400.0
+_SESSION_MOST_S = 7 * 86400
 
 # What may be set, and within which bounds: beyond them the models mean nothing.
 _TIDE = {
@@ -121,36 +124,43 @@ def read(path: Path) -> Plan:
     """Read the plan.
 
     Raises:
-        SettingsError: the file or one of its values cannot be used: which, and what is allowed.
+        SettingsError: every problem, with file, line, key, value and what is allowed.
     """
-    top = load(path)
-    any_aid = _aid(top.table("aids"), AidSettings())
-    aids, calls, ports = top.table("aid"), top.table("calls"), top.table("ports")
-    common_calls = _calls(calls, CallSettings())
+    settings = Settings(path)
+    root = settings.root
+    common, own, ports = root.table("aids"), root.table("aid"), root.table("ports")
+    of_one = {navaid: own.table(navaid) for navaid in own.names()}
+    any_aid = _aid(common, AidSettings())
+    calls = _calls(root.table("calls"), CallSettings())
     plan = Plan(
         file=path,
-        seed=top.integer("seed", 0, 2**31 - 1),
-        depot=top.table("depot").place(),
+        seed=root.integer("seed", low=0, high=2**31 - 1),
+        depot=place(root.table("depot")),
         sea=SeaSettings(
-            tide=_tide(top.table("tide")),
-            wind=replace(WindSettings(), **_finished(top.table("wind"), _WIND)),
-            weather=replace(WeatherSettings(), **_finished(top.table("weather"), _WEATHER)),
+            tide=_tide(root.table("tide")),
+            wind=replace(WindSettings(), **_finished(root.table("wind"), _WIND)),
+            weather=replace(WeatherSettings(), **_finished(root.table("weather"), _WEATHER)),
         ),
-        aids={key: _aid(aids.table(key), any_aid) for key in aids},
+        aids={navaid: _aid(table, any_aid) for navaid, table in of_one.items()},
         any_aid=any_aid,
-        routes=[_route(one) for one in top.tables("route")],
-        anchorages=[_anchorage(one) for one in top.tables("anchorage")],
-        bases=[_base(one) for one in top.tables("base_station")],
-        piles={one.device: one for one in _piles(top.tables("pile"), common_calls)},
-        ports={key: ports.integer(key, 0, 65535) for key in ports},
+        routes=[_route(one) for one in root.tables("route")],
+        anchorages=[_anchorage(one) for one in root.tables("anchorage")],
+        bases=[_base(one) for one in root.tables("base_station")],
+        piles={one.device: one for one in _piles(root.tables("pile"), calls)},
+        ports={line: ports.integer(line, low=0, high=65535) for line in ports.names()},
     )
-    top.finish()
+    root.finish()
+    settings.finish()
+    _check_lamp(common, any_aid)
+    for navaid, table in of_one.items():
+        _check_lamp(table, plan.aids[navaid])
+    settings.finish()
     return plan
 
 
 def _tide(table: Table) -> TideSettings:
     default = TideSettings()
-    amplitudes = table.numbers(dict.fromkeys(_CONSTITUENTS, (0, 10)))
+    amplitudes = _numbers(table, dict.fromkeys(_CONSTITUENTS, (0, 10)))
     constituents = tuple(
         Constituent(one.speed_deg_h, amplitudes.get(key, one.amplitude_m), one.phase_deg)
         for key, one in zip(_CONSTITUENTS, default.constituents, strict=True)
@@ -159,66 +169,126 @@ def _tide(table: Table) -> TideSettings:
 
 
 def _aid(table: Table, base: AidSettings) -> AidSettings:
-    always = table.flag("always_lit", base.lamp.always)
-    mooring = replace(base.mooring, **table.numbers(_MOORING))
-    lamp = replace(base.lamp, always=always, **table.numbers(_LAMP))
-    if lamp.off_lux <= lamp.on_lux:
-        raise table.error("off_lux", f"more than on_lux, {lamp.on_lux:g}")
+    always = table.boolean("always_lit", default=base.lamp.always)
+    mooring = replace(base.mooring, **_numbers(table, _MOORING))
+    lamp = replace(base.lamp, always=always, **_numbers(table, _LAMP))
     return AidSettings(mooring, lamp, replace(base.power, **_finished(table, _POWER)))
+
+
+def _check_lamp(table: Table, aid: AidSettings) -> None:
+    """Note a photocell that would never let its lantern go out, at the key that is there."""
+    lamp = aid.lamp
+    if lamp.off_lux > lamp.on_lux:
+        return
+    if table.has("off_lux"):
+        table.problem("off_lux", f"is {lamp.off_lux:g}; allowed: above on_lux, {lamp.on_lux:g}")
+    elif table.has("on_lux"):
+        table.problem("on_lux", f"is {lamp.on_lux:g}; allowed: below off_lux, {lamp.off_lux:g}")
 
 
 def _route(table: Table) -> RoutePlan:
     route = RoutePlan(
-        table.places("waypoints"),
-        table.integer("ships", 0, 500),
-        table.integer("fishing", 0, 500),
-        table.span("speed_kn", 1, 40),
-    )
+        table.parsed("waypoints", _waypoints, placeholder=[],
+            allowed="two or more places [lat, lon] in degrees, each another than the one before",
+        ),
+        table.integer("ships", low=0, high=500),
+        table.integer("fishing", low=0, high=500),
+        _span(table, "speed_kn", 1, 40),
+    )  # fmt: skip
     table.finish()
     return route
 
 
 def _anchorage(table: Table) -> AnchoragePlan:
     anchorage = AnchoragePlan(
-        table.place(), table.number("radius_m", 0, 10_000), table.integer("ships", 0, 500)
+        place(table),
+        table.number("radius_m", low=0, high=10_000),
+        table.integer("ships", low=0, high=500),
     )
     table.finish()
     return anchorage
 
 
 def _base(table: Table) -> BasePlan:
-    base = BasePlan(table.integer("mmsi", 1, 9_999_999), table.place())
+    base = BasePlan(table.integer("mmsi", low=1, high=9_999_999), place(table))
     table.finish()
     return base
 
 
 def _piles(tables: Iterable[Table], calls: CallSettings) -> Iterable[PilePlan]:
     for table in tables:
-        protocol = table.text("protocol", PROTOCOLS)
+        address = ""
+        protocol = table.choice("protocol", PROTOCOLS)
         if protocol == "dlt645":
-            address = table.text("address")
-            if len(address) != _ADDRESS_DIGITS or not address.isdecimal():
-                raise table.error("address", "the twelve digits of a DL/T 645 meter")
-        else:
-            address = str(table.integer("unit", 1, 247))
-        plan = PilePlan(
-            device=table.text("device"),
+            address = table.string(
+                "address", pattern="[0-9]{12}", allowed="the twelve digits of a DL/T 645 meter"
+            )
+        elif protocol == "sdm630":
+            address = str(table.integer("unit", low=1, high=247))
+        yield PilePlan(
+            device=table.string("device"),
             protocol=protocol,
             address=address,
-            heading_deg=table.number("heading_deg", 0, 360),
-            calls=replace(calls, first_plug_s=table.number("first_plug_s", 0, _SESSION_MOST_S)),
+            heading_deg=table.number("heading_deg", low=0, high=360),
+            calls=replace(
+                calls, first_plug_s=table.number("first_plug_s", low=0, high=_SESSION_MOST_S)
+            ),
         )
-        table.finish()
-        yield plan
+        if protocol:  # else nobody knows which other keys it needs
+            table.finish()
 
 
 def _calls(table: Table, default: CallSettings) -> CallSettings:
-    changes: dict[str, Any] = {**table.spans(_CALLS), **_finished(table, _CALL_TIMES)}
+    spans = {key: _span(table, key, *limits) for key, limits in _CALLS.items() if table.has(key)}
+    changes: dict[str, Any] = {**spans, **_finished(table, _CALL_TIMES)}
     return replace(default, **changes)
 
 
+def _numbers(table: Table, ranges: Mapping[str, Range]) -> dict[str, float]:
+    """Read those of some numbers that are there."""
+    return {
+        key: table.number(key, low=low, high=high)
+        for key, (low, high) in ranges.items()
+        if table.has(key)
+    }
+
+
 def _finished(table: Table, ranges: Mapping[str, Range]) -> dict[str, float]:
-    """Return the last of a table's numbers: what is left in it is misspelt."""
-    numbers = table.numbers(ranges)
+    """Read the last of a table's numbers: what is left in it is misspelt."""
+    numbers = _numbers(table, ranges)
     table.finish()
     return numbers
+
+
+def _span(table: Table, key: str, low: float, high: float) -> Range:
+    """Read a pair `[from, to]`, both within low and high."""
+
+    def parse(value: Any) -> Range:
+        start, end = _pair(value)
+        if not low <= start <= end <= high:
+            raise ValueError
+        return start, end
+
+    allowed = f"[from, to], both {low} to {high}"
+    return table.parsed(key, parse, allowed=allowed, placeholder=(low, low))
+
+
+def _waypoints(value: Any) -> list[Place]:
+    """Take two or more places, no two that follow each other the same."""
+    if not isinstance(value, list) or len(value) < 2:
+        raise ValueError
+    places = [Place(*_pair(pair)) for pair in value]
+    if not all(abs(one.lat) <= 89 and abs(one.lon) <= 180 for one in places):
+        raise ValueError
+    if any(one == following for one, following in pairwise(places)):
+        raise ValueError
+    return places
+
+
+def _pair(value: Any) -> Range:
+    """Take a list of two numbers."""
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError
+    if not all(type(number) in {int, float} for number in value):
+        raise ValueError
+    return float(value[0]), float(value[1])

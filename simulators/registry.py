@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from simulators.reading import place
 from simulators.sensors.ais import AID_TYPES
-from simulators.settings import SettingsError, Table, load
 from simulators.world.light import LightError, Phase, phases
 from simulators.world.place import Place
+from toolkit.settings import Settings, Table
 
 PROFILES = ("beacon", "shorepower")
+_NOWHERE = Place(0.0, 0.0)  # until a wrong berth has been reported
 
 
 class _Dated(Protocol):
@@ -95,51 +97,63 @@ def read(path: Path) -> Registry:
     """Read the registry file.
 
     Raises:
-        SettingsError: the file or one of its values cannot be used: which, and what is allowed.
+        SettingsError: every problem, with file, line, key, value and what is allowed.
     """
-    top = load(path)
-    berths = {table.text("id"): table.place() for table in top.tables("berth")}
-    return Registry(
-        navaids={one.id: one for one in map(_navaid, top.tables("navaid"))},
-        piles={one.id: one for one in (_pile(table, berths) for table in top.tables("pile"))},
-        devices={one.id: one for one in map(_device, top.tables("device"))},
+    settings = Settings(path)
+    root = settings.root
+    berths = {table.string("id"): place(table) for table in root.tables("berth")}
+    registry = Registry(
+        navaids={one.id: one for one in map(_navaid, root.tables("navaid"))},
+        piles={one.id: one for one in (_pile(table, berths) for table in root.tables("pile"))},
+        devices={one.id: one for one in map(_device, root.tables("device"))},
     )
+    settings.finish()
+    return registry
 
 
 def _navaid(table: Table) -> Navaid:
+    kind = table.choice("kind", AID_TYPES)
     return Navaid(
-        id=table.text("id"),
-        name=table.table("name").text("en"),
-        kind=table.text("kind", tuple(AID_TYPES)),
-        floating=table.flag("floating"),
+        id=table.string("id"),
+        name=table.table("name").string("en"),
+        kind=kind,
+        floating=table.boolean("floating", default=kind != "light"),
         stations=[_station(one) for one in table.tables("station")],
     )
 
 
 def _station(table: Table) -> Station:
+    return Station(*_dates(table), place(table), _light(table))
+
+
+def _light(table: Table) -> list[Phase]:
+    character = table.string("light")
     try:
-        light = phases(table.text("light"))
+        return phases(character) if character else []
     except LightError as error:
-        raise SettingsError(f"{table.where('light')}: {error}") from error
-    return Station(*_dates(table), table.place(), light)
+        table.problem("light", f"cannot be shown: {error}")
+        return []
 
 
 def _pile(table: Table, berths: dict[str, Place]) -> PileSite:
-    berth = table.text("berth", tuple(berths))
-    place = table.place() if "lat" in table else berths[berth]
-    return PileSite(table.text("id"), place, table.number("rated_kw", 1, 20_000))
+    """Read a pile; it stands where its berth is unless it says otherwise."""
+    berth = table.choice("berth", berths)
+    own = table.has("lat") or table.has("lon")
+    return PileSite(
+        table.string("id"),
+        place(table) if own else berths.get(berth, _NOWHERE),
+        table.number("rated_kw", low=0.1, high=100_000, unit="kW"),
+    )
 
 
 def _device(table: Table) -> Device:
-    services = [Service(*_dates(one), one.text("asset")) for one in table.tables("service")]
-    return Device(table.text("id"), table.text("profile", PROFILES), services)
+    services = [Service(*_dates(one), one.string("asset")) for one in table.tables("service")]
+    return Device(table.string("id"), table.choice("profile", PROFILES), services)
 
 
 def _dates(table: Table) -> tuple[float, float | None]:
-    since = table.moment("from")
-    if since is None:
-        raise table.error("from", "a date and time with zone")
-    return since, table.moment("to")
+    since = table.moment("from").timestamp()
+    return since, table.moment("to").timestamp() if table.has("to") else None
 
 
 def _holding(dated: Sequence[_T], t: float) -> _T | None:

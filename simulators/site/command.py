@@ -40,9 +40,9 @@ class RunCommand(Command):
 
     def run(self, args: argparse.Namespace) -> int:
         """Run until told to stop."""
-        from simulators.settings import SettingsError
         from simulators.site.site import Options, Site, SiteError
         from toolkit.bundle import BundleError
+        from toolkit.settings import SettingsError
 
         options = Options(
             args.config, args.data, args.port, args.broker_port, args.broker, args.series

@@ -190,7 +190,7 @@ _UART_NUMBERS: Final = {"gnss": 1, "ais": 2, "rs485": 2}
 
 
 def _fairway(command: str) -> list[str]:
-    return [sys.executable, "-m", "toolkit.cli", command]
+    return [sys.executable, "-m", "toolkit", command]
 
 
 def _device_settings(path: Path) -> dict[str, dict[str, Any]]:

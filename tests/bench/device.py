@@ -91,6 +91,8 @@ def heap() -> list[dict[str, object]]:
         if done.returncode:
             raise RuntimeError(done.stdout + done.stderr)
         told = dict(line.split() for line in done.stdout.splitlines())
-        rows.append(row(f"{profile}: live heap after start", int(told["live"]), "bytes", "<= 49,152"))
+        rows.append(
+            row(f"{profile}: live heap after start", int(told["live"]), "bytes", "<= 49,152")
+        )
         rows.append(row(f"{profile}: allocated per step", int(told["step"]), "bytes"))
     return rows

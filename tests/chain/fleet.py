@@ -52,9 +52,7 @@ class Burst:
 class Device:
     """One agent with its ledger: (boot, seq) -> the record's bytes."""
 
-    def __init__(
-        self, name: str, folder: Path, port: int, profile, report_s: int = 86400
-    ) -> None:
+    def __init__(self, name: str, folder: Path, port: int, profile, report_s: int = 86400) -> None:
         self.name = name
         self.profile = profile
         self.ledger: dict[tuple[int, int], bytes] = {}

@@ -148,7 +148,7 @@ GATEWAY_ENV = {
 
 def gateway_command(config: Path) -> list[str]:
     """Return how to run a gateway."""
-    return [sys.executable, "-m", "toolkit.cli", "gateway", "--config", str(config)]
+    return [sys.executable, "-m", "toolkit", "gateway", "--config", str(config)]
 
 
 REGISTRY = """
@@ -175,7 +175,7 @@ def centre(folder: Path, series: str, registry: str = REGISTRY) -> Iterator[tupl
     config.write_text(
         f'registry = "registry.toml"\nseries = "{series}"\n[listen]\nport = {port}\n', "utf-8"
     )
-    command = [sys.executable, "-m", "toolkit.cli", "centre", "--config", str(config)]
+    command = [sys.executable, "-m", "toolkit", "centre", "--config", str(config)]
     command += ["--data", str(folder / "centre")]
     with process(command, folder / "centre.log", {"FAIRWAY_INGEST_TOKEN": TOKEN}) as child:
         wait_for("the centre", lambda: listens(port))

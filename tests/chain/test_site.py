@@ -31,7 +31,7 @@ class Site:
         self.port = free_port()
         self.log = folder / "run.log"
         self.command = [
-            *(sys.executable, "-m", "toolkit.cli", "run", "--data", str(self.data)),
+            *(sys.executable, "-m", "toolkit", "run", "--data", str(self.data)),
             *("--port", str(self.port), "--broker-port", str(free_port()), *args),
         ]
         self.process = Process(self.command, self.log)
@@ -169,7 +169,7 @@ def test_a_recorded_log_shows_up_on_the_page(site):
     one.wait_up()
     wait_for("the board", lambda: one.ask("/api/devices/spare-1")["values"], 60)
     replay = [
-        *(sys.executable, "-m", "toolkit.cli", "replay", str(log), "--device", "spare-1"),
+        *(sys.executable, "-m", "toolkit", "replay", str(log), "--device", "spare-1"),
         *("--state", str(one.data / "estuary.json"), "--rate", "4"),
     ]
     player = Process(replay, one.data / "replay.log")

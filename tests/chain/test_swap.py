@@ -77,7 +77,9 @@ class Standing:
         t = agent.clock.t()
         aid = self.first if t < self.swap_t else self.second
         self.made[aid].append(t)
-        agent.emit(schema.BEACON, (0, int(LATS[aid] * 1e6), 122_200_000, 12, 0, len(self.made[aid])))
+        agent.emit(
+            schema.BEACON, (0, int(LATS[aid] * 1e6), 122_200_000, 12, 0, len(self.made[aid]))
+        )
 
     def detail(self, agent, now_ms):
         pass
@@ -138,13 +140,17 @@ def test_every_record_belongs_to_the_aid_its_device_stood_on(store, tmp_path):
         wait_for("the backlog to drain", lambda: not fleet.waiting, 60)
 
         def history(aid):
-            period = f"from={start:%Y-%m-%dT%H:%M:%SZ}&to={now + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+            period = (
+                f"from={start:%Y-%m-%dT%H:%M:%SZ}&to={now + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+            )
             path = f"/api/assets/{aid}/history?field=beacon.lat_e6&points=2000&{period}"
             if store == "victoria":
                 get(f"{series}/internal/force_flush")
             told = json.loads(get(url + path))
             return [
-                (t, last) for t, last in zip(told["t"], told["last"], strict=True) if last is not None
+                (t, last)
+                for t, last in zip(told["t"], told["last"], strict=True)
+                if last is not None
             ]
 
         for aid in AIDS:

@@ -1,6 +1,10 @@
 """A small estuary for tests: two aids, two piles, a spare, a few ships; files and helpers."""
 
 import asyncio
+import json
+import socket
+import threading
+import time
 from datetime import datetime
 
 from simulators import plan, registry
@@ -201,3 +205,58 @@ async def arrived(reader, quiet_s=0.2):
         if not chunk:
             return data
         data += chunk
+
+
+class Running:
+    """An estuary in a thread, living by its own clock, with its address book in a file."""
+
+    def __init__(self, folder, **texts):
+        self.state = folder / "estuary.json"
+        self._estuary = make(folder, Clock(NIGHT), **texts)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self):
+        self._loop.run_until_complete(self._estuary.open())
+        self.book = json.loads(json.dumps(self._estuary.address_book()))
+        self.state.write_text(json.dumps(self.book))
+        self._stop = asyncio.Event()
+        self._thread.start()
+        return self
+
+    def _run(self):
+        self._estuary._clock = time.time
+        self._loop.run_until_complete(self._estuary.run(self._stop))
+
+    def __exit__(self, *_):
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+        self._loop.run_until_complete(self._estuary.close())
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
+
+    def listen(self, device="buoy-1", uart="gnss"):
+        host, port = self.book["devices"][device]["uarts"][uart].split(":")
+        return socket.create_connection((host, int(port)), 5)
+
+
+def until(line, wanted, seconds=8.0):
+    """Read from a socket until `wanted` has come; return all of it."""
+    data, end = b"", time.monotonic() + seconds
+    line.settimeout(0.2)
+    while wanted not in data and time.monotonic() < end:
+        try:
+            data += line.recv(65536)
+        except TimeoutError:
+            continue
+    assert wanted in data
+    return data
+
+
+def heard(line, seconds=0.2):
+    """Return what comes on a socket within a moment, b"" if nothing does."""
+    line.settimeout(seconds)
+    try:
+        return line.recv(65536)
+    except TimeoutError:
+        return b""

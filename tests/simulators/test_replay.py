@@ -19,15 +19,24 @@ import pytest
 from simulators.estuary_command import ReplayCommand
 from simulators.replay import (
     EstuaryLine,
+    Log,
     ReplayError,
     SerialLine,
     Sink,
     play,
     read_log,
     schedule,
-    uart_of,
 )
-from tests.simulators.small_sea import NIGHT, Clock, arrived, live, make, plug_in
+from tests.simulators.small_sea import (
+    NIGHT,
+    Clock,
+    Running,
+    arrived,
+    live,
+    make,
+    plug_in,
+    until,
+)
 from toolkit.cli import CommandError
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -49,6 +58,15 @@ def epoch(clock, others=1):
     return [line.encode() + b"\r\n" for line in lines]
 
 
+def log_of(lines):
+    return Log(lines, lines=True)
+
+
+def times_of(lines, baud, **options):
+    """Return when lines are due."""
+    return [timed.at_s for timed in schedule(log_of(lines), baud, **options)]
+
+
 class Collector(Sink):
     """Remembers what came, and when by the test's clock."""
 
@@ -68,19 +86,19 @@ class Collector(Sink):
 
 
 def played(lines, sink, **options):
-    play(lines, sink, clock=lambda: sink.now, sleep=sink.sleep, **options)
+    play(log_of(lines), sink, clock=lambda: sink.now, sleep=sink.sleep, **options)
     return [at for at, _ in sink.got]
 
 
 def test_epochs_keep_their_times():
     lines = epoch("235958.00") + epoch("235959.00") + epoch("000001.50")
-    times = [timed.at_s for timed in schedule(lines, FAST)]
+    times = times_of(lines, FAST)
     assert times == pytest.approx([0, 0, 0, 1, 1, 1, 3.5, 3.5, 3.5], abs=1e-3)
 
 
 def test_lines_follow_each_other_as_the_line_carries_them():
     lines = epoch("120000.00", others=3) + epoch("120001.00")
-    times = [timed.at_s for timed in schedule(lines, 9600)]
+    times = times_of(lines, 9600)
     lengths = [len(line) * 10 / 9600 for line in lines]
     assert times[:5] == pytest.approx([sum(lengths[:i]) for i in range(5)])
     assert times[5] == pytest.approx(1.0)
@@ -88,7 +106,7 @@ def test_lines_follow_each_other_as_the_line_carries_them():
 
 def test_what_was_recorded_on_a_faster_line_takes_longer():
     lines = [line for tenth in range(10) for line in epoch(f"120000.{tenth}0", others=6)]
-    times = [timed.at_s for timed in schedule(lines, 9600)]
+    times = times_of(lines, 9600)
     spent = sum(map(len, lines)) * 10 / 9600
     assert times[-1] == pytest.approx(spent - len(lines[-1]) * 10 / 9600)
     assert spent > 2
@@ -96,14 +114,12 @@ def test_what_was_recorded_on_a_faster_line_takes_longer():
 
 def test_rate_shortens_the_waiting():
     lines = epoch("120000.00") + epoch("120002.00")
-    assert [timed.at_s for timed in schedule(lines, FAST, rate=4)][-1] == pytest.approx(
-        0.5, abs=1e-3
-    )
+    assert times_of(lines, FAST, rate=4)[-1] == pytest.approx(0.5, abs=1e-3)
 
 
 def test_holes_and_steps_back_are_not_waited_out():
     lines = epoch("120000.00") + epoch("150000.00") + epoch("145959.50") + epoch("100000.00")
-    times = [timed.at_s for timed in schedule(lines, FAST)][::3]
+    times = times_of(lines, FAST)[::3]
     assert times == pytest.approx([0, 10, 10, 20], abs=1e-3)
 
 
@@ -113,12 +129,12 @@ def test_times_of_ais_logs():
         b"$PGHP,1,2010,6,11,11,46,11,390,231,45,992190934,1,2B*5B\r\n", line,
         b"$PGHP,1,2010,6,11,11,46,12,890,219,24,992190924,1,12*20\r\n", line,
     ]  # fmt: skip
-    assert [t.at_s for t in schedule(hours, FAST)] == pytest.approx([0, 0, 1.5, 1.5], abs=1e-3)
+    assert times_of(hours, FAST) == pytest.approx([0, 0, 1.5, 1.5], abs=1e-3)
     tags = [b"\\s:r003669945,c:1241544035*4A\\" + line, b"\\c:1241544037*00\\" + line]
-    assert [t.at_s for t in schedule(tags, FAST)] == pytest.approx([0, 2], abs=1e-3)
+    assert times_of(tags, FAST) == pytest.approx([0, 2], abs=1e-3)
     bare = [line] * 3
     each = len(line) * 10 / 38400
-    assert [t.at_s for t in schedule(bare, 38400)] == pytest.approx([0, each, 2 * each])
+    assert times_of(bare, 38400) == pytest.approx([0, each, 2 * each])
 
 
 def test_play_sends_when_due_and_again_in_a_loop():
@@ -145,10 +161,34 @@ def test_play_sends_when_due_and_again_in_a_loop():
 def test_log_lines_are_sent_as_they_are_but_for_comments(tmp_path):
     log = tmp_path / "a.log"
     log.write_bytes(b"# a comment\n$GPGGA,1\r\n\nnoise \xff\n!AIVDM\n")
-    assert read_log(log) == [b"$GPGGA,1\r\n", b"noise \xff\r\n", b"!AIVDM\r\n"]
+    read = read_log(log)
+    assert read == Log([b"$GPGGA,1\r\n", b"noise \xff\r\n", b"!AIVDM\r\n"], lines=True)
+    assert read.size == "3 lines"
 
 
-@pytest.mark.parametrize(("content", "message"), [(None, "No such file"), (b"#\n\n", "no lines")])
+@pytest.mark.parametrize(
+    "capture",
+    [
+        b"h\x16\n\r" * 30,
+        bytes(range(256)) * 2,
+        b"# what looks like a comment\r\n\n  and $GPGGA,120000.00 within \n",
+        b"\x0a!\x0a\\\x0a$G\x0a$GP\xff\xff,",  # 0Ah and the signs by chance
+    ],
+)
+def test_a_capture_without_sentences_keeps_every_byte(tmp_path, capture):
+    file = tmp_path / "rs485.bin"
+    file.write_bytes(capture)
+    log = read_log(file)
+    assert b"".join(log.pieces) == capture
+    assert log.uart is None
+    assert log.size == f"{len(capture)} bytes"
+    for bits in (10, 11):
+        for at_s, piece in schedule(log, 2400, bits=bits):
+            before = capture[: round(at_s * 2400 / bits)]
+            assert capture[len(before) :].startswith(piece)
+
+
+@pytest.mark.parametrize(("content", "message"), [(None, "No such file"), (b"", "is empty")])
 def test_a_log_that_cannot_be_used_is_named(tmp_path, content, message):
     log = tmp_path / "a.log"
     if content is not None:
@@ -162,10 +202,10 @@ def test_a_log_that_cannot_be_used_is_named(tmp_path, content, message):
 
 def test_whose_log_it_is():
     gnss, ais = b"$BDGSV,1\r\n", b"!BSVDM,1\r\n"
-    assert uart_of([gnss] * 3 + [ais]) == "gnss"
-    assert uart_of([gnss] + [ais] * 3) == "ais"
-    assert uart_of([b"\\c:1*00\\" + ais]) == "ais"
-    assert uart_of([b"hello\r\n"]) is None
+    assert log_of([gnss] * 3 + [ais]).uart == "gnss"
+    assert log_of([gnss] + [ais] * 3).uart == "ais"
+    assert log_of([b"\\c:1*00\\" + ais]).uart == "ais"
+    assert log_of([b"$PMTK,1\r\n"]).uart is None
 
 
 @needs_data
@@ -182,68 +222,22 @@ def test_whose_log_it_is():
     ],
 )
 def test_recorded_logs_are_paced_plausibly(name, uart):
-    lines = read_log(DATA / name)
-    assert uart_of(lines) == uart
+    log = read_log(DATA / name)
+    assert log.uart == uart
     baud = 38400 if uart == "ais" else 9600
-    timed = list(schedule(lines, baud))
-    assert [one.line for one in timed] == lines
+    timed = list(schedule(log, baud))
+    assert [one.piece for one in timed] == log.pieces
     assert all(b.at_s > a.at_s for a, b in itertools.pairwise(timed))
-    fastest = sum(map(len, lines)) * 10 / baud
+    fastest = sum(map(len, log.pieces)) * 10 / baud
     assert fastest * 0.9 < timed[-1].at_s < 600
 
 
 @needs_data
 def test_recorded_seconds_are_seconds():
-    lines = read_log(DATA / "nmea" / "beidou-gb.log")
-    starts = [t.at_s for t in schedule(lines, 9600) if t.line.startswith(b"$GPGGA")]
+    log = read_log(DATA / "nmea" / "beidou-gb.log")
+    starts = [t.at_s for t in schedule(log, 9600) if t.piece.startswith(b"$GPGGA")]
     gaps = [b - a for a, b in itertools.pairwise(starts)]
     assert gaps == pytest.approx([1.0] * len(gaps), abs=0.05)
-
-
-class Running:
-    """An estuary in a thread, living by its own clock, with its address book in a file."""
-
-    def __init__(self, folder):
-        self.state = folder / "estuary.json"
-        self._estuary = make(folder, Clock(NIGHT))
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self):
-        self._loop.run_until_complete(self._estuary.open())
-        self.book = json.loads(json.dumps(self._estuary.address_book()))
-        self.state.write_text(json.dumps(self.book))
-        self._stop = asyncio.Event()
-        self._thread.start()
-        return self
-
-    def _run(self):
-        self._estuary._clock = time.time
-        self._loop.run_until_complete(self._estuary.run(self._stop))
-
-    def __exit__(self, *_):
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-        self._loop.run_until_complete(self._estuary.close())
-        self._loop.run_until_complete(asyncio.sleep(0))
-        self._loop.close()
-
-    def listen(self, device="buoy-1", uart="gnss"):
-        host, port = self.book["devices"][device]["uarts"][uart].split(":")
-        return socket.create_connection((host, int(port)), 5)
-
-
-def until(line, wanted, seconds=8.0):
-    """Read from a socket until `wanted` has come; return all of it."""
-    data, end = b"", time.monotonic() + seconds
-    line.settimeout(0.2)
-    while wanted not in data and time.monotonic() < end:
-        try:
-            data += line.recv(65536)
-        except TimeoutError:
-            continue
-    assert wanted in data
-    return data
 
 
 def arguments(*words):
@@ -283,7 +277,7 @@ def test_one_replay_at_a_time_and_errors_for_people(tmp_path):
         for device, uart, cause, action in (
             ("buoy-9", "gnss", "no device 'buoy-9'", "buoy-1, buoy-2, pile-1, pile-2, spare-1"),
             ("buoy-1", "rs485", "no line 'rs485'", "gnss, ais"),
-            ("pile-1", "rs485", "no line 'rs485'", "its meter answers questions"),
+            ("pile-1", "gnss", "no line 'gnss'", "rs485"),
         ):
             with pytest.raises(ReplayError, match=cause) as caught:
                 EstuaryLine(sea.state, device, uart)
@@ -355,8 +349,13 @@ def test_log_of_nobody_knows_what(tmp_path):
     log = tmp_path / "a.log"
     log.write_bytes(b"hello\n")
     command, args = arguments(log, "--device", "buoy-1")
-    with pytest.raises(CommandError, match="neither GNSS nor AIS"):
+    with pytest.raises(CommandError, match="neither GNSS nor AIS") as caught:
         command.run(args)
+    assert "--uart" in caught.value.action
+    command, args = arguments(log, "--port", tmp_path / "ttyUSB0")
+    with pytest.raises(CommandError, match="neither GNSS nor AIS") as caught:
+        command.run(args)
+    assert "--baud" in caught.value.action
 
 
 @pytest.mark.parametrize("words", [["--rate", "0"], ["--rate", "nan"], ["--baud", "-1"]])
@@ -424,7 +423,7 @@ def test_board_that_is_away_loses_the_replay_too(tmp_path):
             control, writer = await plug_in(state["control"])
             request = json.dumps({"take": {"device": "buoy-1", "uart": "gnss"}})
             writer.write(request.encode() + b"\n")
-            assert json.loads(await control.readline()) == {"baud": 9600}
+            assert json.loads(await control.readline()) == {"baud": 9600, "bits": 10}
             writer.write(b"$LOST,1\r\n")
             await asyncio.sleep(0.1)
             board, board_writer = await plug_in(state["devices"]["buoy-1"]["uarts"]["gnss"])

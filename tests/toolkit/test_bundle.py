@@ -8,7 +8,12 @@ import pytest
 from simulators.board.interpreter import run
 from toolkit import bundle
 
-LAYERS = {"esp32": "esp32s3-devkitc", "rp2": "pico2-w", "stm32": "nucleo-f767zi", "virtual": "virtual"}
+LAYERS = {
+    "esp32": "esp32s3-devkitc",
+    "rp2": "pico2-w",
+    "stm32": "nucleo-f767zi",
+    "virtual": "virtual",
+}
 CASES = list(itertools.product(bundle.PROFILES, LAYERS))
 
 
@@ -38,7 +43,9 @@ def test_host_files_and_other_profiles_parts_stay_at_home(profile, layer):
     names = [str(path) for path in bundle.modules(profile, layer, LAYERS[layer])]
     foreign = {"beacon": r"/meter/|shorepower", "shorepower": r"/sense/|beacon"}[profile]
     assert not [n for n in names if re.search(foreign, n)]
-    assert not [n for n in names if re.search(r"hal/host|wire/(body|decode|document|series|vectors)", n)]
+    assert not [
+        n for n in names if re.search(r"hal/host|wire/(body|decode|document|series|vectors)", n)
+    ]
     assert f"agent/hal/{layer}.py" in names
 
 
