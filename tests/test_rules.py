@@ -159,11 +159,23 @@ def test_services_do_not_print(package):
 
 def test_nothing_is_left_for_later():
     found = subprocess.run(
-        ["git", "grep", "-nIE", "TO" + "DO|FIX" + "ME|XX" + "X", "--", "*.py", "*.mjs", "*.js", "*.md"],
+        [
+            "git",
+            "grep",
+            "-nIE",
+            "TO" + "DO|FIX" + "ME|XX" + "X",
+            "--",
+            "*.py",
+            "*.mjs",
+            "*.js",
+            "*.md",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    lines = [line for line in found.stdout.splitlines() if "XXXX" not in line and "XX.X" not in line]
+    lines = [
+        line for line in found.stdout.splitlines() if "XXXX" not in line and "XX.X" not in line
+    ]
     assert lines == []

@@ -48,10 +48,10 @@ class Sink(ABC):
             SinkError: try again later.
         """
 
-    def open(self) -> None:
+    def open(self) -> None:  # noqa: B027  (most need nothing)
         """Prepare, in the sink's own thread; may raise SinkError."""
 
-    def idle(self) -> None:
+    def idle(self) -> None:  # noqa: B027  (most need nothing)
         """Do what is due when there is nothing to write; may raise SinkError."""
 
     def rewind(self, cursor: Cursor, _reader: JournalReader) -> Cursor:

@@ -3,6 +3,7 @@
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 from agent import config as settings
 from agent.agent import Agent
@@ -98,7 +99,7 @@ class Fleet:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> "Fleet":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

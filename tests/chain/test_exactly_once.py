@@ -71,10 +71,10 @@ def test_kill_nine_of_the_gateway_ten_times_and_a_second_run(kind, store, tmp_pa
                     return stores.victoria_series(series)
                 return stores.sqlite_series(tmp_path / "series.sqlite")
 
-            wait_for("the series", lambda n=len(expected): len(stored()) >= n, 60)
+            wait_for("the series", lambda e=expected: len(stored()) >= len(e), 60)
             wait_for(
                 "the centre's events",
-                lambda n=len(events): len(stores.centre_events(tmp_path / "centre")) >= n,
+                lambda e=events: len(stores.centre_events(tmp_path / "centre")) >= len(e),
                 60,
             )
             assert set(ledger.values()) == {1}, "the devices used an identity twice"

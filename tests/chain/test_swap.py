@@ -155,7 +155,7 @@ def test_every_record_belongs_to_the_aid_its_device_stood_on(store, tmp_path):
 
         for aid in AIDS:
             made = sorted(t for device in devices for t in device.profile.made[aid])
-            wait_for(f"the history of {aid}", lambda a=aid, n=len(made): len(history(a)) >= n, 30)
+            wait_for(f"the history of {aid}", lambda a=aid, m=made: len(history(a)) >= len(m), 30)
             points = history(aid)
             assert {round(lat, 6) for _, lat in points} == {LATS[aid]}
             assert [int(t) - EPOCH_2020 for t, _ in points] == made

@@ -3,6 +3,8 @@
 import json
 import unittest
 
+from fakes import FakeBoard, FakeReader, FakeStore
+
 from agent import config as settings
 from agent.agent import Agent
 from agent.identity import Identity
@@ -10,7 +12,6 @@ from agent.keep.boots import pack
 from agent.main import profile_of
 from agent.wire import codes, messages, schema
 from agent.wire.read import Reader
-from fakes import FakeBoard, FakeReader, FakeStore
 
 T = 217400000  # 2026-11-21T04:53:20Z
 
@@ -247,7 +248,7 @@ class ShorePower(Running):
 
 class Settings(unittest.TestCase):
     def test_every_default_is_allowed(self):
-        config, errors = settings.load("{}")
+        _, errors = settings.load("{}")
         self.assertEqual(errors, [])
         for key, (kind, allowed, default) in settings.SETTINGS.items():
             self.assertTrue(settings._valid(default, kind, allowed), key)

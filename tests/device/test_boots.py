@@ -1,7 +1,8 @@
 import unittest
 
-from agent.keep.boots import BootNumber, pack, unpack
 from fakes import FakeStore
+
+from agent.keep.boots import BootNumber, pack, unpack
 
 BOOT_MAX = 0x3FFFFFFF
 

@@ -2,6 +2,8 @@
 
 import unittest
 
+from fakes import FakeBoard, FakeBroker, FakeStore
+
 from agent.clock import Clock
 from agent.keep.boots import BootNumber, pack
 from agent.keep.outbox import Outbox
@@ -9,7 +11,6 @@ from agent.link import supervisor as s
 from agent.link.downlink import Downlink
 from agent.wire import messages
 from agent.wire.codes import CLOCK_GATEWAY, CLOCK_GNSS
-from fakes import FakeBoard, FakeBroker, FakeStore
 
 T = 217000000
 PREFIX = b"fw/1/65/buoy-1/"
@@ -25,7 +26,7 @@ class Linked(unittest.TestCase):
         self.make()
 
     def make(self):
-        self.outbox = Outbox(8192, lambda n: bytes(n))
+        self.outbox = Outbox(8192, bytes)
         self.downlink = Downlink(self.boot, self.outbox, self.clock)
         self.link = s.Supervisor(
             self.board,

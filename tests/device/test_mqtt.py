@@ -2,9 +2,10 @@
 
 import unittest
 
+from fakes import length
+
 from agent.errors import LocalError
 from agent.link import mqtt as m
-from fakes import length
 
 
 def connected(now_ms=0, keepalive_s=60):

@@ -111,7 +111,7 @@ class Records(unittest.TestCase):
     def test_no_schema_can_outgrow_the_limits(self):
         for row in schema.SCHEMAS[1:]:
             values = []
-            for _, unit, _, low, high in row[3]:
+            for _, unit, _, _, high in row[3]:
                 values.append(bytes(high) if unit == "bytes" else high)
             self.assertTrue(schema.HEAD_ITEMS + len(values) <= schema.ITEMS_MAX)
             n = self.encoder.record(row[0], schema.BOOT_MAX, schema.SEQ_MAX, schema.T_MIN, values)

@@ -281,6 +281,6 @@ def test_a_device_that_lost_its_boot_number_gets_a_fresh_one(gateway):
 def test_a_damaged_journal_says_so(tmp_path):
     path = tmp_path / "journal.sqlite"
     path.write_bytes(b"this is no database, " * 100)
-    with pytest.raises(j.JournalError, match="journal.sqlite"):
+    with pytest.raises(j.JournalError, match=r"journal\.sqlite"):
         j.Journal(path)
     assert path.read_bytes().startswith(b"this is no")

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ def test_against_a_set(numbers):
     listed = list(ranges)
     assert {n for first, last in listed for n in range(first, last + 1)} == model
     # Disjoint, in order, and never touching: there is one way to write a set.
-    assert all(b[0] > a[1] + 1 for a, b in zip(listed, listed[1:], strict=False))
+    assert all(b[0] > a[1] + 1 for a, b in pairwise(listed))
     assert list(Ranges(listed)) == listed
     assert ranges.missing() == (max(model) + 1 - len(model) if model else 0)
 

@@ -29,7 +29,10 @@ def rule(name: str) -> pycddl.Schema:
     pycddl.Schema(text)
     text = re.sub(r"-\d+\.\.(\d+)", r"(0..\1) / (int .lt 0)", text)
     text = re.sub(
-        r"^([a-z-]+) = \[(.*),\n((?:  \? \(.*\n)+)  \* newer\)+\]", lengths, text, flags=re.M
+        r"^([a-z-]+) = \[(.*),\n((?:  \? \(.*\n)+)  \* newer\)+\]",
+        lengths,
+        text,
+        flags=re.MULTILINE,
     )
     assert "?" not in text
     return pycddl.Schema(f"start = {name}\n{text}")
