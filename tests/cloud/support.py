@@ -1,14 +1,17 @@
 """A real centre process on a free port, and what a gateway would send it."""
 
+import asyncio
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -144,6 +147,27 @@ def entry(device, schema_id, boot, seq, t, values, received_ms=None):
     return body.Entry(device, body.LINK_MQTT, received_ms, t, dated, raw)
 
 
+class SQLiteWriter:
+    """Writes beacon reports as the gateway's sink would, into the embedded time series."""
+
+    def __init__(self, folder: Path):
+        self.path = folder / "series.sqlite"
+        self.address = f"sqlite:{self.path}"
+
+    def write(self, reports):
+        """Write (device, boot, seq, ts, dated, values of a beacon record)."""
+        row = schema.SCHEMAS[schema.BEACON]
+        places = ", ".join("?" * (5 + len(row[3]) + 1))
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            for statement in series.create_table(row):
+                connection.execute(statement)
+            connection.executemany(
+                f"INSERT INTO beacon VALUES ({places})",
+                [(*head, *values, None) for *head, values in reports],
+            )
+
+
 def delivery(entries=(), states=(), counters=None, gateway="gw-1"):
     """Return the bytes of a delivery."""
     return body.encode(body.Body(gateway, list(entries), list(states), counters or {}))
@@ -202,11 +226,11 @@ class Client:
         return Stream(*self.address, last_event_id)
 
 
-def files(folder, *, registry=REGISTRY, config=""):
-    """Write a centre's files; return the configuration's path."""
+def files(folder, *, registry=REGISTRY, config="", port=0):
+    """Write a centre's files; return the configuration's path. Port 0 is any free one."""
     (folder / "registry.toml").write_text(registry, "utf-8")
     path = folder / "centre.toml"
-    text = f'registry = "registry.toml"\ndata = "data"\n{config}\n[listen]\nport = 0\n'
+    text = f'registry = "registry.toml"\ndata = "data"\n{config}\n[listen]\nport = {port}\n'
     path.write_text(text, "utf-8")
     return path
 
@@ -276,7 +300,8 @@ class LocalCentre(Client):
         # Small, so that a stream nobody reads is full after seconds and not minutes.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        self.thread = threading.Thread(target=self.server.run, args=([listening],), daemon=True)
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self._serve, args=(listening,), daemon=True)
         self.thread.start()
         until = time.monotonic() + START_S
         while not self.server.started and time.monotonic() < until:
@@ -284,8 +309,13 @@ class LocalCentre(Client):
         return self
 
     def __exit__(self, *_):
+        self.loop.call_soon_threadsafe(self.centre.hub.end)
         self.server.should_exit = True
         self.thread.join(10)
+
+    def _serve(self, listening):
+        with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
+            runner.run(self.server.serve(sockets=[listening]))
 
 
 class Stream:

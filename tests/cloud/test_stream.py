@@ -28,7 +28,8 @@ def test_a_snapshot_comes_first_and_then_what_changes(centre):
         assert kind == "snapshot"
         assert [asset["id"] for asset in everything["assets"]] == ["c1", "c2", "b1", "p1"]
         assert everything["assets"][0] == centre.asset("c1")
-        assert everything["devices"] == centre.get("/api/devices")
+        assert everything["devices"] == [centre.get("/api/devices")[-1]]
+        assert everything["devices"][0]["id"] == "spare-1"
         ship = [1, 413000001, 31_200_000, 122_100_000, 100, 900, 90]
         centre.ingest(
             [
