@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.micropython"]
+pytest_plugins = ["tests.browser", "tests.micropython"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,12 +3,10 @@
 Screenshots of the first test are left in pytest's folder of the run, for people to look at.
 """
 
-import os
-import shutil
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from agent.wire import body, schema, series
 from tests.cloud.support import (
@@ -22,33 +20,8 @@ from tests.cloud.support import (
     now_t,
 )
 
-CHROMIUM = shutil.which("chromium")
 WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
 NAMES = {"zh": ("一号灯浮", "岸电桩", "实时"), "en": ("Buoy one", "Shore-power pile", "Live")}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A Chromium that asks nobody for anything."""
-    if CHROMIUM is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("chromium is not installed; on CI it must be")
-        pytest.skip("chromium (Debian package) is not installed")
-    with sync_playwright() as driver:
-        running = driver.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-        )
-        yield running
-        running.close()
 
 
 @pytest.fixture
