@@ -12,7 +12,7 @@ PORTS := esp32 rp2 stm32
 STUBS_READY := build/stubs/.ready
 DEVICE_TYPES = MYPYPATH=device:build/stubs/$(1) $(BIN)/mypy --config-file device/mypy.ini --cache-dir .mypy_cache/$(1)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-NPM := $(BIN)/npm ci --no-audit --no-fund --loglevel=error --prefix
+NPM := $(BIN)/npm ci --no-audit --no-fund --no-update-notifier --loglevel=error --prefix
 
 .PHONY: run test prove check bench wire lock clean
 

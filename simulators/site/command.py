@@ -24,7 +24,9 @@ class RunCommand(Command):
         )
         parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR")
         parser.add_argument("--port", type=int, default=8080, help="the page's (default: 8080)")
-        parser.add_argument("--broker-port", type=int, default=1883, help="default: 1883")
+        parser.add_argument(
+            "--broker-port", type=int, help="default: 1883, or a free one if that is taken"
+        )
         parser.add_argument(
             "--broker",
             choices=("auto", "mosquitto", "amqtt"),

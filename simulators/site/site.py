@@ -20,6 +20,7 @@ from simulators.site.children import Children
 from simulators.site.secrets import Secrets
 
 _START_S: Final = 60.0
+_MQTT_PORT: Final = 1883
 _LOOK_S: Final = 0.2
 _INGEST: Final = "ingest"  # the token's name among the secrets
 
@@ -39,7 +40,7 @@ class Options:
     config: Path
     data: Path
     port: int
-    broker_port: int
+    broker_port: int | None  # None: 1883, or any free one where that is taken
     broker: str
     series: str = ""
 
@@ -53,6 +54,7 @@ class Site:
         self._data = options.data.resolve()
         self._secrets = Secrets(self._data / "secrets.json")
         self._children = Children(self._data / "log", say)
+        self._broker_port = options.broker_port or _free(_MQTT_PORT)
         self._registry: Registry = read(options.config / "registry.toml")
         self._settings = _device_settings(options.config / "devices.toml")
 
@@ -67,7 +69,7 @@ class Site:
         Raises:
             SiteError: a port is taken, or something does not come up.
         """
-        for port, what in ((self._options.broker_port, "broker"), (self._options.port, "page")):
+        for port, what in ((self._broker_port, "broker"), (self._options.port, "page")):
             _check_free(port, what)
         self._data.mkdir(parents=True, exist_ok=True)
         self._start_broker()
@@ -90,12 +92,11 @@ class Site:
     def _start_broker(self) -> None:
         users = self._secrets.words([brokers.GATEWAY, *self._registry.devices])
         broker = brokers.prepare(
-            self._data / "broker", self._options.broker, self._options.broker_port, users
+            self._data / "broker", self._options.broker, self._broker_port, users
         )
         self._children.start("broker", broker.command)
-        port = self._options.broker_port
-        self._wait("broker", lambda: _listens(port))
-        self._say(f"  broker    {broker.name} on 127.0.0.1:{port}")
+        self._wait("broker", lambda: _listens(self._broker_port))
+        self._say(f"  broker    {broker.name} on 127.0.0.1:{self._broker_port}")
 
     def _start_centre(self) -> None:
         command = [
@@ -115,7 +116,7 @@ class Site:
             *_fairway("gateway"),
             *("--config", str(self._options.config / "gateway.toml")),
             *("--data", str(self._data / "gateway")),
-            *("--broker", f"127.0.0.1:{self._options.broker_port}"),
+            *("--broker", f"127.0.0.1:{self._broker_port}"),
             *("--centre", self.address.rstrip("/")),
             *("--series", self._series()),
         ]
@@ -146,7 +147,7 @@ class Site:
         for name, device in self._registry.devices.items():
             folder = self._data / "boards" / name
             settings = _merged(
-                {"broker": {"host": "127.0.0.1", "port": self._options.broker_port}},
+                {"broker": {"host": "127.0.0.1", "port": self._broker_port}},
                 self._settings.get(device.profile, {}),
                 self._settings.get(name, {}),
             )
@@ -207,6 +208,17 @@ def _merged(*layers: dict[str, Any]) -> dict[str, Any]:
             both = isinstance(value, dict) and isinstance(out.get(key), dict)
             out[key] = {**out[key], **value} if both else value
     return out
+
+
+def _free(port: int) -> int:
+    """Return `port`, or any free one if it is taken."""
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
 
 
 def _check_free(port: int, what: str) -> None:
