@@ -13,17 +13,11 @@ from typing import Final, NamedTuple
 
 import cbor2
 
-from agent.wire import codes, schema
+from agent.wire import codes, schema, words
 from agent.wire.series import Row
 
 Value = bool | int | float | str | None
 
-FLAGS: Final = {"beacon": codes.BEACON_FLAGS, "meter": codes.METER_FLAGS}
-CODES: Final = {
-    "clock.source": codes.CLOCK_SOURCES,
-    "birth.reset": codes.RESET_CAUSES,
-    "birth.profile": codes.PROFILES,
-}
 # Byte strings that are not text; all others are ASCII by the schema table.
 _HEX: Final = {"birth.config_hash", "ais-static.vendor"}
 _CACHE: Final = 16_384  # records; a live view of 5,000 aids shows about as many
@@ -64,7 +58,7 @@ def _fields_of(row: Row) -> list[Field]:
         if column == "flags":
             out += [
                 Field(f"{name}.{flag}", "flag", 0, column, bit, series)
-                for bit, flag in enumerate(FLAGS[name])
+                for bit, flag in enumerate(words.FLAGS[name])
             ]
         else:
             out.append(Field(f"{name}.{column}", unit, exponent, column, None, series))
@@ -105,14 +99,14 @@ def read(record: bytes) -> dict[str, Value]:
         number = _within(item, unit, low, high)
         key = f"{row[1]}.{column}"
         if column == "flags":
-            for bit, name in enumerate(FLAGS[row[1]]):
+            for bit, name in enumerate(words.FLAGS[row[1]]):
                 values[f"{row[1]}.{name}"] = flag(number, bit)
         elif isinstance(item, bytes):
             values[key] = _text(key, item) if unit == "bytes" else None
         elif number is None:
             values[key] = None
-        elif key in CODES:
-            values[key] = CODES[key].get(number, number)
+        elif key in words.FIELDS:
+            values[key] = words.FIELDS[key].get(number, number)
         else:
             values[key] = scale(number, exponent)
     if row[0] == schema.ENERGY_COUNT:

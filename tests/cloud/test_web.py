@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.wire import schema
+from agent.wire import schema, words
 from cloud.app import LIBRARIES, WEB
 from cloud.freshness import WORST_FIRST
 from cloud.registry.assets import DEVICE_STATES, NAVAID_KINDS, PROFILES
 from cloud.store.counts import TALLIES
 from cloud.store.latest import TARGETS
-from cloud.values import CODES, fields
+from cloud.values import fields
 
 NODE = Path(sys.executable).parent / "node"
 MODULES = sorted((WEB / "js").rglob("*.js"))
@@ -75,7 +75,7 @@ class TestTexts:
         wanted = {field.key for field in fields().values() if not _of_targets(field.key)}
         wanted |= {f"schema.{row[1]}" for row in schema.SCHEMAS[1:] if row[0] not in TARGETS}
         wanted |= {f"unit.{field.unit}" for field in fields().values()}
-        wanted |= {f"code.{word}" for table in CODES.values() for word in table.values()}
+        wanted |= {f"code.{word}" for table in words.FIELDS.values() for word in table.values()}
         wanted |= {f"kind.{kind}" for kind in NAVAID_KINDS}
         wanted |= {f"fresh.{state}" for state in WORST_FIRST}
         wanted |= {f"state.{state}" for state in DEVICE_STATES}

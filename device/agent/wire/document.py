@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from agent.wire import body, codes, decode, messages, schema, vectors
+from agent.wire import body, codes, decode, messages, schema, vectors, words
 from agent.wire.encode import Encoder
 
 _HEADER: Final = """\
@@ -114,15 +114,11 @@ def table() -> str:
             text = texts[name, field]
             parts.append(f"| {n} | `{field}` | {unit} | {step} | {limits} | {text} |\n")
     parts.append("\n### Codes\n\n| where | code | meaning |\n|---|---|---|\n")
-    for where, names in (
-        ("`clock.source`", codes.CLOCK_SOURCES),
-        ("`birth.reset`", codes.RESET_CAUSES),
-        ("`birth.profile`", codes.PROFILES),
-        ("entry `link`", body.LINKS),
-        ("entry `dated`", body.DATED),
-    ):
+    coded = {f"`{field}`": names for field, names in words.FIELDS.items()}
+    coded |= {"entry `link`": body.LINKS, "entry `dated`": body.DATED}
+    for where, names in coded.items():
         parts.extend(f"| {where} | {code} | {text} |\n" for code, text in names.items())
-    for where, flags in (("beacon", codes.BEACON_FLAGS), ("meter", codes.METER_FLAGS)):
+    for where, flags in words.FLAGS.items():
         parts.extend(
             f"| `{where}.flags` | bit {n}, known by bit {n + codes.KNOWN_SHIFT} | {text} |\n"
             for n, text in enumerate(flags)

@@ -42,6 +42,8 @@ AIS_STATIC = const(8)
 AIS_ATON = const(9)
 METER = const(10)
 ENERGY_COUNT = const(11)
+ALARM = const(12)
+GAP = const(13)
 
 # fmt: off
 SCHEMAS: tuple = (
@@ -123,6 +125,12 @@ SCHEMAS: tuple = (
         ("downlink_bad", "count", 0, 0, _M),  # messages from the gateway that could not be read
         ("config_errors", "count", 0, 0, _M),  # settings refused at start, defaults used instead
         ("part_errors", "count", 0, 0, _M),  # exceptions caught in parts; the part goes on
+        ("flash_erases", "count", 0, 0, _M),  # flash blocks erased by the outbox since start, estimated
+        ("stored_bytes", "B", 0, 0, _M),  # bytes of the outbox on flash, now
+        ("link", "code", 0, 0, 5),  # what carries records: 0 nothing, 1 Wi-Fi, 2 Ethernet, 3 PPP …
+        ("month_kib", "count", 0, 0, _M),  # KiB sent and received by metered links this month
+        ("commands", "count", 0, 0, _M),  # commands carried out
+        ("commands_bad", "count", 0, 0, _M),  # commands refused: tag, expiry, nonce, unknown
     )),
     # One per start, the first record of its boot.
     (6, "birth", EVENT, (
@@ -133,6 +141,12 @@ SCHEMAS: tuple = (
         ("config_hash", "bytes", 0, 4, 4),  # first bytes of the SHA-256 of the configuration file
         ("boot_stores", "bits", 0, 0, 3),  # which of the two boot stores were good at start
         ("config_errors", "count", 0, 0, _M),  # settings refused, defaults used instead
+        ("intent", "code", 0, 0, 7),  # the agent's own reason for the reset; 0: it had none
+        ("hung", "bytes", 0, 1, 16),  # the part that was running when the watchdog bit, ASCII
+        ("mode", "code", 0, 0, 2),  # 0 normal, 1 the previous application, 2 the safe agent
+        ("failed", "count", 0, 0, _M),  # starts before this one that did not come to work well
+        ("settings", "code", 0, 0, 4),  # what became of the last change of settings
+        ("update", "code", 0, 0, 15),  # what became of the last update
     )),
     # A ship or base station heard: AIS messages 1-4, 18, 19, 27 (ITU-R M.1371-5).
     (7, "ais", EVENT, (
@@ -214,6 +228,22 @@ SCHEMAS: tuple = (
         ("pt", "1", 0, 1, 65535),  # voltage transformer ratio
         ("ct", "1", 0, 1, 65535),  # current transformer ratio
         ("meter_id", "bytes", 0, 1, 12),  # the meter's own number: DL/T 645 address or Modbus unit
+    )),
+    # Something that somebody must know of now. Travels before everything else.
+    (12, "alarm", EVENT, (
+        ("what", "code", 0, 1, 255),  # what it is about
+        ("active", "bits", 0, 0, 1),  # 1 raised, 0 cleared
+        ("value", "1", 0, -_M, _M),  # the value that decided, in the alarm's own unit
+        ("limit", "1", 0, -_M, _M),  # the limit it crossed
+    )),
+    # Records that will never come, and why: a device that drops says so.
+    (13, "gap", EVENT, (
+        ("boot", "count", 0, 0, _M),  # boot of the lost records
+        ("first", "count", 0, 0, _M),  # first lost seq
+        ("last", "count", 0, 0, _M),  # last lost seq
+        ("lost", "count", 0, 1, _M),  # how many; other lanes' records may lie between first and last
+        ("lane", "code", 0, 0, 3),  # 0 alarm, 1 session, 2 status, 3 bulk
+        ("cause", "code", 0, 1, 3),  # 1 no room, 2 set aside after five sendings, 3 unreadable flash
     )),
 )
 # fmt: on
