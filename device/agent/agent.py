@@ -19,7 +19,7 @@ from agent.wire.encode import Encoder
 
 _STEP_MAX_MS = const(1000)  # a loop that sleeps longer would let a watchdog bite
 _FIRST_REPORT_MS = const(5000)  # sensors have said something by then
-_DRAIN_MS = const(3000)  # for the last records, when it is asked to stop
+_DRAIN_MS = const(8000)  # for the last records, when it is asked to stop
 _TRACEBACKS_MAX = const(5)  # printed; all are counted
 
 _RUNNING = const(0)

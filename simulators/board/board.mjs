@@ -26,7 +26,7 @@ const MIN_STEP_MS = 2;
 const MAX_STEP_MS = 1000;
 
 /** How long a program may take to end, once it was asked to. */
-const STOP_MS = 3000;
+const STOP_MS = 10_000;
 
 /** The time a step is given wraps like `time.ticks_ms()`. */
 const TICKS_MASK = 0x3fff_ffff;

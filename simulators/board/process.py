@@ -25,7 +25,7 @@ from typing import Self
 HERE = Path(__file__).parent
 
 _START_TIMEOUT_S = 20.0
-_STOP_TIMEOUT_S = 10.0  # the board itself gives its program 3 s to drain
+_STOP_TIMEOUT_S = 15.0  # the board itself gives its program 10 s to drain
 
 
 class BoardError(Exception):

@@ -22,7 +22,7 @@ from typing import Final
 _AGAIN_S: Final = 1.0
 _AGAIN_MAX_S: Final = 30.0
 _STABLE_S: Final = 30.0  # a child that ran this long starts anew with the short pause
-_STOP_S: Final = 10.0
+_STOP_S: Final = 15.0
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
