@@ -36,12 +36,18 @@ def unpack(data: bytes | None) -> int | None:
 
 
 class BootNumber:
-    """The number of this boot. `random(n)` gives n random bytes."""
+    """The number of this boot. `random(n)` gives n random bytes.
 
-    def __init__(self, store_a, store_b, random):
+    `resumed`: the boot that a wake from deep sleep goes on with, if the stores know it as the last one.
+    """
+
+    def __init__(self, store_a, store_b, random, resumed=None):
         self._stores = (store_a, store_b)
         kept = (_load(store_a), _load(store_b))
         self.good = (kept[0] is not None) | (kept[1] is not None) << 1
+        if self.good and resumed == max(n for n in kept if n is not None):
+            self.value = resumed
+            return
         if self.good:
             self.value = max(n for n in kept if n is not None) + 1
         else:

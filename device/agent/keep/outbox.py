@@ -1,197 +1,323 @@
-"""Records that wait for the gateway's acknowledgement, in RAM.
+"""Records that wait for the gateway's acknowledgement: a window in RAM over a log on flash.
 
-    outbox.put(encoder.buf, n, seq)
+    outbox = Outbox(8192, random, files)
+    outbox.put(encoder.buf, n, boot, seq, lane)
+    outbox.poll(now_ms)                           writes what has waited for long enough
     n = outbox.fill(payload, now_s, message_id)   what is due, as one CBOR sequence
     outbox.arrived(message_id)                    PUBACK: the broker has it
     outbox.broken(now_s)                          the connection is gone
-    outbox.ack(first, last)                       the gateway has committed these
+    outbox.ack(boot, first, last)                 the gateway has committed these
+    gap = outbox.take_gap()                       records that will never come, or None
 
-One buffer, records behind one another in the order of `seq`, each behind a head of fixed size; the
-space of acknowledged ones is won back by moving the others down. An unacknowledged record is sent
-again after 30 s, doubling to an hour, with jitter; one that is still not acknowledged after five
-sendings while later ones were goes to the quarantine. When the buffer is full the oldest records are
-dropped. Every drop and every quarantined record is counted.
+New records go into the window, and to flash when `gather_s` has passed, when many have gathered, or,
+alarms and sessions, at once. What is acknowledged before never touches the flash. A full window lets
+go of what lies on flash; a drained one is filled from there again: newest alarms first, then
+sessions, status and bulk, oldest first. Without `files`, or when the flash fails, the window is all
+there is, and the lowest lane's oldest records are dropped.
+
+An unacknowledged record is sent again after 30 s, doubling to an hour, with jitter; one that is still
+not acknowledged after five sendings while later ones were goes to the quarantine. Every record that
+is given up is counted, and told as a gap.
 """
 
-import struct
-
 from agent.compat import const
+from agent.keep.segments import Segments
+from agent.keep.window import ALL, FRAME_AT, HEAD, ORDINAL, UNSAVED, N, Window
+from agent.wire.schema import RECORD_MAX
 
-# Head of a record: its length, sendings so far, message id that carries it or 0, seq, when it is due
-# (seconds of uptime).
-_FORMAT = "<BBHII"
-_HEAD = const(12)
-_SENDINGS_AT = const(1)
-_GONE = const(0xFF)  # in place of the sendings: acknowledged, quarantined or dropped
+# Of agent/wire/codes; here the compiler folds them.
+_ALARM = const(0)
+_SESSION = const(1)
+_STATUS = const(2)
+_BULK = const(3)
+_NO_ROOM = const(1)
 
-_RESEND_S = const(30)
-_RESEND_MAX_S = const(3600)
-_SENDINGS_MAX = const(5)
-_QUARANTINE_MAX = const(8)  # records set aside for inspection; older ones make room
-_ROOM_SHARE = const(8)  # a full buffer drops until a share of 1/8 is free: moving costs time
+_ENOSPC = const(28)  # MicroPython's errno has no name for it
+_ROOM_SHARE = const(8)  # a full window makes room for more than one record: moving costs time
+_TRIES_MAX = const(4)  # segments given up for one write while the flash is full
+_ALARM_MAX = const(64)  # bytes of an alarm and its head
 
 
-class Outbox:
-    """`size` bytes of records; `random(n)` gives n random bytes, for the jitter."""
+class Outbox(Window):
+    """`size` bytes of window; `files` as hal.files(), of which `flash_bytes` are the log's.
 
-    def __init__(self, size, random):
-        self.kept = 0
-        self.kept_bytes = 0
+    `errors` counts failures of the flash.
+    """
+
+    def __init__(self, size, random, files=None, flash_bytes=262144, gather_s=60):
+        super().__init__(size, random)
         self.dropped = 0
-        self.resent = 0
-        self.quarantined = 0
-        self.quarantine = []
-        self._buf = bytearray(size)
-        self._random = random
-        self._end = 0
-        self._fresh = 0  # the first record that was never sent
-        self._due_s = 0  # no record that was sent is due before
-        self._highest = -1  # highest acknowledged seq
+        self._gather_ms = gather_s * 500
+        self._since_ms = 0
+        self._mark = self._newest = -1  # seq
+        self._ill = False  # the last write failed: the next is in no hurry
+        self._errors = 0
+        self._log = self._load(files, flash_bytes)
 
-    def put(self, record, n, seq):
-        """Keep `record[:n]`; make room by dropping the oldest records if there is none."""
-        size = _HEAD + n
-        if self._end + size > len(self._buf):
-            self._compact()
-        if self._end + size > len(self._buf):
-            self._drop(max(size, len(self._buf) // _ROOM_SHARE))
-        if self._end + size > len(self._buf):
-            self.dropped += 1
-            return
-        pos = self._end
-        struct.pack_into(_FORMAT, self._buf, pos, n, 0, 0, seq, 0)
-        pos += _HEAD
-        self._end = pos + n
-        self._buf[pos : self._end] = memoryview(record)[:n]
+    @property
+    def errors(self):
+        """Failures of the flash since start."""
+        log = self._log
+        return self._errors + (log.errors + log.frame.errors if log else 0)
+
+    @property
+    def stored_bytes(self):
+        """Bytes of the log on flash."""
+        return self._log.stored_bytes if self._log else 0
+
+    @property
+    def erases(self):
+        """Flash blocks erased since start, estimated."""
+        return self._log.erases() if self._log else 0
+
+    def put(self, record, n, boot, seq, lane):
+        """Keep `record[:n]`; an alarm or a session lies on flash when this returns."""
         self.kept += 1
         self.kept_bytes += n
+        if not self._room(HEAD + n, lane):
+            self._lose(boot, seq, n, lane)
+            return
+        self._add(record, n, boot, seq, lane)
+        self._newest = seq
+        if lane <= _SESSION:
+            self._save(lane)
+
+    def poll(self, now_ms):
+        """Write what has gathered when it is time; return the milliseconds until it wants to again."""
+        if self._unsaved * 2 > len(self._buf) and not self._ill:
+            self.sync()
+        elif now_ms - self._since_ms >= self._gather_ms:
+            # Twice in the time of the loss window: what was there the last time is written now.
+            self._since_ms = now_ms
+            if self._unsaved and self._oldest_unsaved() <= self._mark:
+                self.sync()
+            self._mark = self._newest
+        return 1000
+
+    def sync(self):
+        """Write what is not acknowledged to flash now, and which records on it are."""
+        for lane in range(_BULK + 1):
+            self._save(lane)
+        if self._log:
+            try:
+                self._log.keep_bits()
+            except OSError:
+                self._log.errors += 1
 
     def due(self, now_s):
         """Return whether there is anything to send now."""
-        return self._fresh < self._end or (self.kept > 0 and now_s >= self._due_s)
+        if self._unsent or (self._used and now_s >= self._due_s):
+            return True
+        return self._log is not None and any(self._log.away) and self._used * 2 <= len(self._buf)
 
     def fill(self, payload, now_s, message_id):
-        """Copy what is due into `payload`, oldest first; return its length, 0 if nothing is due.
+        """Copy what is due into `payload`; return its length, 0 if nothing is due.
 
         The records count as sent, carried by the message `message_id` until that arrives or breaks.
         """
-        room = len(payload)
-        at = 0
-        whole = True  # every record was looked at
-        due_s = now_s + _RESEND_MAX_S * 2
-        again = now_s >= self._due_s
-        pos = 0 if again else self._fresh
-        buf = self._buf
-        while pos < self._end:
-            n, sendings, _, seq, record_due_s = struct.unpack_from(_FORMAT, buf, pos)
-            after = pos + _HEAD + n
-            if sendings != _GONE:
-                if sendings and now_s < record_due_s:
-                    due_s = min(due_s, record_due_s)
-                elif self._is_poison(sendings, seq):
-                    self._set_aside(pos, n)
-                elif at + n > room:
-                    whole = False
-                    break
-                else:
-                    payload[at : at + n] = memoryview(buf)[pos + _HEAD : after]
-                    at += n
-                    record_due_s = self._mark_sent(pos, sendings, message_id, now_s)
-                    due_s = min(due_s, record_due_s)
-            pos = after
-        self._fresh = max(self._fresh, pos)
-        self._due_s = due_s if again and whole else min(self._due_s, due_s)
-        return at
+        if not self.due(now_s):
+            return 0
+        self._refill()
+        return self._fill(payload, now_s, message_id)
 
-    def arrived(self, message_id):
-        """Note that the broker has this message: its records are at rest until they are due."""
-        self._carried(message_id, None)
+    def short(self, buf, room, now_s, lane=_STATUS):
+        """Fill `buf[:room]` for a short message; return its length.
 
-    def broken(self, now_s):
-        """Note that the connection is gone: what it had not delivered is due at once."""
-        self._carried(0, now_s)
+        Due alarms, oldest first, then the newest status record, then older ones; nothing beyond
+        `lane`. They count as sent.
+        """
+        self._refill()
+        return self._fill_short(buf, room, now_s, lane)
 
-    def ack(self, first, last):
-        """Free the records from `first` to `last`; return how many there were."""
+    def ack(self, boot, first, last):
+        """Free the records of `boot` from `first` to `last`; return how many there were."""
         freed = 0
-        pos = 0
-        while pos < self._end:
-            n, sendings, _, seq, _ = struct.unpack_from(_FORMAT, self._buf, pos)
-            if seq > last:
-                break
-            if seq >= first and sendings != _GONE:
-                self._free(pos, n)
+        for pos in self._of(ALL):
+            its_boot, seq = self._identity(pos)
+            if its_boot == boot and first <= seq <= last:
+                self._free(pos)
                 freed += 1
-            pos += _HEAD + n
-        if freed and last > self._highest:
-            self._highest = last
-        if not self.kept:
-            self._end = self._fresh = 0
+        if self._log and freed <= last - first:
+            n, size = self._log.ack(boot, first, last)
+            self.kept -= n
+            self.kept_bytes -= size
+            freed += n
+        if freed:
+            self._last = max(self._last, (boot, last))
         return freed
 
-    def _is_poison(self, sendings, seq):
-        return sendings >= _SENDINGS_MAX and seq < self._highest
+    # What is given up
 
-    def _mark_sent(self, pos, sendings, message_id, now_s):
-        if sendings:
-            self.resent += 1
-        wait_s = min(_RESEND_S << min(sendings, 7), _RESEND_MAX_S)
-        wait_s += wait_s * self._random(1)[0] // 1024  # up to a quarter more
-        sendings = min(sendings + 1, _GONE - 1)
-        struct.pack_into("<BH", self._buf, pos + _SENDINGS_AT, sendings, message_id)
-        struct.pack_into("<I", self._buf, pos + 8, now_s + wait_s)
-        return now_s + wait_s
+    def _free(self, pos):
+        slot = self._slot(pos)
+        super()._free(pos)
+        if slot != UNSAVED:
+            self._log.done(slot, self._buf[pos + ORDINAL])
 
-    def _set_aside(self, pos, n):
-        if len(self.quarantine) == _QUARANTINE_MAX:
-            self.quarantine.pop(0)
-        self.quarantine.append(bytes(self._buf[pos + _HEAD : pos + _HEAD + n]))
-        self.quarantined += 1
-        self._free(pos, n)
-
-    def _free(self, pos, n):
-        self._buf[pos + _SENDINGS_AT] = _GONE
+    def _lose(self, boot, seq, n, lane):
         self.kept -= 1
         self.kept_bytes -= n
+        self.dropped += 1
+        self._tell(boot, seq, seq, 1, lane, _NO_ROOM)
 
-    def _carried(self, message_id, now_s):
-        """Clear the message id of its records (0: of all), and make them due at `now_s` if given."""
-        pos = 0
-        while pos < self._end:
-            n, sendings, carrier, _, _ = struct.unpack_from(_FORMAT, self._buf, pos)
-            if carrier and sendings != _GONE and message_id in (0, carrier):
-                struct.pack_into("<BH", self._buf, pos + _SENDINGS_AT, sendings, 0)
-                if now_s is not None:
-                    struct.pack_into("<I", self._buf, pos + 8, now_s)
-                    self._due_s = min(self._due_s, now_s)
-            pos += _HEAD + n
+    def _give_up(self, slot):
+        """Drop a segment, the oldest of its lane."""
+        log = self._log
+        lane = log.lane[slot]
+        for pos in self._of(lane):
+            if self._slot(pos) == slot:
+                self._clear(pos)
+        self.kept -= log.live[slot]
+        self.dropped += log.live[slot]
+        self.kept_bytes -= log.drop(slot, self._tell)
 
-    def _drop(self, room):
-        """Drop the oldest records until `room` bytes are free."""
-        pos = 0
-        free = len(self._buf) - self._end
-        while pos < self._end and free < room:
-            n = self._buf[pos]
-            if self._buf[pos + _SENDINGS_AT] != _GONE:
-                self._free(pos, n)
-                self.dropped += 1
-            pos += _HEAD + n
-            free += _HEAD + n
+    # Room in the window
+
+    def _room(self, size, lane):
+        """Make room for `size` bytes at the end of the window; return whether there is."""
+        total = len(self._buf)
+        if self._end + size <= total:
+            return True
+        if self._used + size > total:
+            need = max(size, total // _ROOM_SHARE) - (total - self._used)
+            need = self._evict(need, -1, False)
+            if need > 0:
+                self.sync()
+                need = self._evict(need, -1, True)
+            # Only what lies in RAM alone is left.
+            for victim in range(_BULK, lane - 1, -1):
+                for pos in self._of(victim):
+                    if need > 0:
+                        boot, seq = self._identity(pos)
+                        need -= self._clear(pos)
+                        self._lose(boot, seq, self._buf[pos + N], victim)
         self._compact()
+        return self._end + size <= total
 
-    def _compact(self):
-        """Move the living records down over the others."""
-        buf = self._buf
-        pos = to = 0
-        fresh = None
-        while pos < self._end:
-            size = _HEAD + buf[pos]
-            if fresh is None and pos >= self._fresh:
-                fresh = to
-            if buf[pos + _SENDINGS_AT] != _GONE:
-                if to < pos:
-                    buf[to : to + size] = buf[pos : pos + size]
-                to += size
-            pos += size
-        self._fresh = to if fresh is None else fresh
-        self._end = to
+    def _evict(self, need, above, flying):
+        """Let go of records on flash, of lanes below `above`; return the bytes that are still needed.
+
+        A lane's newest go first: the oldest are the next to be sent. But the newest status stays,
+        it is what a short message is for. `flying`: also what is under way, if it must be.
+        """
+        for lane in range(_BULK, above, -1):
+            found = [pos for pos in self._of(lane) if self._slot(pos) != UNSAVED]
+            if found and lane == _STATUS and not flying:
+                found.pop()
+            while found and need > 0:
+                pos = found.pop()
+                if flying or not self._flies(pos):
+                    self._log.away[self._slot(pos)] += 1
+                    need -= self._clear(pos)
+        return need
+
+    # To flash and back
+
+    def _oldest_unsaved(self):
+        return min(self._identity(pos)[1] for pos in self._of(ALL) if self._slot(pos) == UNSAVED)
+
+    def _load(self, files, flash_bytes):
+        """Find what earlier boots left; return the log."""
+        if files is None:
+            return None
+        self._log = log = Segments(files, flash_bytes)
+        try:
+            names = log.names()
+        except OSError:
+            # A number might be used twice: this boot goes on in RAM, the next one tries again.
+            self._errors = 1
+            return None
+        for name in names:
+            try:
+                slot, live_bytes = log.scan(name, self._tell)
+            except OSError:
+                self._errors += 1
+                continue
+            if slot >= 0:
+                self.kept += log.live[slot]
+                self.kept_bytes += live_bytes
+                self._make_room(log.lane[slot], 0, False)
+        return log
+
+    def _make_room(self, lane, more, full):
+        """Give up a segment if that must be for `lane` to have `more`; return whether it may."""
+        slot = self._log.victim(lane, more, full)
+        if slot >= 0:
+            self._give_up(slot)
+        return slot > -2
+
+    def _save(self, lane):
+        """Write a lane's records that are not on flash yet."""
+        if not self._log or not self._unsaved:
+            return
+        log = self._log
+        for _ in range(_TRIES_MAX):
+            try:
+                self._write(lane)
+            except OSError as error:
+                log.errors += 1
+                self._ill = True
+                slot, first = log.abandon()
+                for pos in self._of(lane):
+                    if self._slot(pos) == slot and self._buf[pos + ORDINAL] >= first:
+                        self._bind(pos, UNSAVED)
+                if error.errno != _ENOSPC or not self._make_room(lane, 1, True):
+                    return
+            else:
+                self._ill = False
+                return
+
+    def _write(self, lane):
+        log = self._log
+        for pos in self._of(lane):
+            if self._slot(pos) == UNSAVED:
+                n = self._buf[pos + N]
+                if not log.ready(lane, n):
+                    if not self._make_room(lane, 1, log.full(lane)):
+                        break
+                    log.begin(lane)
+                boot, seq = self._identity(pos)
+                log.add(self._buf, pos + FRAME_AT, n, boot, seq)
+                self._bind(pos, log.slot)
+        log.sync()
+
+    def _refill(self):
+        """Fill a drained window from flash, up to three quarters: the rest is for new records."""
+        log = self._log
+        slot = log.first_away() if log else -1
+        if slot < 0:
+            return
+        total = len(self._buf)
+        if self._used * 2 > total:
+            if log.lane[slot] > _SESSION:
+                return
+            self._evict(self._used - total // 2, log.lane[slot], False)
+        self._compact()
+        high = total * 3 // 4
+        while slot >= 0 and self._used + HEAD + RECORD_MAX <= high:
+            self._take(slot, high)
+            slot = log.first_away()
+
+    def _take(self, slot, high):
+        """Take records of a segment into the window, up to `high`."""
+        log = self._log
+        lane = log.lane[slot]
+        here = [self._buf[pos + ORDINAL] for pos in self._of(lane) if self._slot(pos) == slot]
+        # The newest alarms go first.
+        skip = log.away[slot] - (high - self._used) // _ALARM_MAX if lane == _ALARM else 0
+        left = max(skip, 0)
+        taken = 0
+        for n in log.read(slot):
+            if self._used + HEAD + n > high:
+                log.away[slot] -= taken
+                log.frame.close()
+                return
+            if not log.is_done(slot, log.frame.ordinal) and log.frame.ordinal not in here:
+                skip -= 1
+                if skip < 0:
+                    pos = self._add(log.frame.record, n, log.frame.boot, log.frame.seq, lane)
+                    self._buf[pos + ORDINAL] = log.frame.ordinal
+                    self._bind(pos, slot)
+                    taken += 1
+        # What cannot be read now is looked for again by the next start.
+        log.away[slot] = left if taken else 0
