@@ -1,0 +1,3 @@
+"""Says that this firmware is ours; `toolkit.firmware` finds MARKER in an image too."""
+
+MARKER = b"fairway-board:1:nucleo-f767zi:"
