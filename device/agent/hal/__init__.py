@@ -12,15 +12,32 @@
     uart(port, baud, parity)    a line: `readinto(buf) -> int` (0: nothing came),
                                 `write(data) -> int` (bytes taken; an RS-485 line holds its
                                 direction pin while they leave); parity None, 0 even, 1 odd
+    fitted(line) -> bool        the board has that line
     adc(channel)                a reader: `read() -> int`, millivolts or milliamperes at the sensor,
                                 the board file's ratio applied; None when the board has no such channel
     digital(name)               a reader: `read() -> int`, 1 active, 0 not; None when not fitted
-    connect(host, port)         a stream: `state()` 0 opening, 1 open, -1 closed; `error` says why;
-                                `readinto(mv) -> int` (0: nothing), `write(mv) -> int`, `close()`
-    start_network(wifi)         bring the network up, with {"ssid", "key"} where it is Wi-Fi; it stays
-                                up by itself
-    network_up() -> bool        there is an address to send from
+    output(name)                a line that asks other equipment for something: `write(1)` asks,
+                                `write(0)` lets go; every start and reset lets go; None when not fitted
+    connect(host, port, trust)  a stream: `state()` 0 opening, 2 securing (writing drives the TLS
+                                handshake), 1 open, -1 closed; `error` says why;
+                                `readinto(mv) -> int` (0: nothing), `write(mv) -> int`, `close()`;
+                                with a `link.trust.Trust` it is TLS, with None plain TCP
+    udp(host, port)             datagrams to one address: `readinto(buf) -> int` (0: none came),
+                                `write(data) -> int`, `close()`; all of them raise OSError
+    network(access)             the interface that this access wants (see hal/net)
     boot_stores() -> (a, b)     two independent stores: `load() -> bytes | None`, `save(data)`
+    files()                     the flash, as far as it is the agent's (hal/files.py)
+    slot(folder)                the files of an application's slot, "/a" or "/b" (hal/slot.py)
+    spare()                     the second file system, None where there is none (device/boards)
+    backup()                    a store that survives resets, not power: `load()`, `save(data ≤ 64)`;
+                                `wears` where the board has none and it is a file (see keep/memo.py)
+    guard()                     the boot guard (device/root/guard.py, docs/boot.md)
+    rtc()                       the calendar: `get() -> t | None`, `set(t)`, seconds since 2020;
+                                None where there is none
+    watchdog(timeout_ms)        starts it, for ever: `feed()`; a port that cannot wait so long bites
+                                earlier
+    reset(intent)               keeps the reason (codes.INTENT_*) and resets
+    deep_sleep(ms)              sleeps, then starts anew; what it goes on with is in the memo
     reset_cause() -> int        a code of `wire.codes.RESET_*`
     heap_free() -> int | None   bytes; None on CPython
     run(step, stop)             call `step(ticks_ms) -> ms until it wants to run` for ever; on the

@@ -5,21 +5,30 @@ import machine
 import network
 
 from agent.hal.files import FileStore
+from agent.hal.life import RAMBackup
 from agent.hal.port import Port
+
+# What of a LAN's wiring are pins; the rest are numbers, and `phy_type` is a name in `network`.
+_LAN_PINS = ("mdc", "mdio", "power", "reset", "ref_clk", "cs", "int")
 
 
 class Board(Port):
     """An ESP32 board."""
 
-    def start_network(self, settings):
-        if settings is None:
-            return
-        self._network = network.WLAN(network.STA_IF)
-        self._network.active(True)
-        self._network.connect(settings["ssid"], settings["key"])
-
     def boot_stores(self):
-        return FileStore("/boot-a"), NVSStore("fairway", "boot")
+        return FileStore("/data/boot-a"), NVSStore("fairway", "boot")
+
+    def backup(self):
+        return RAMBackup(machine.RTC().memory)
+
+    def _open_ethernet(self, wiring):
+        named = {}
+        for name, value in wiring.items():
+            if name == "phy_type":
+                named[name] = getattr(network, value)
+            else:
+                named[name] = machine.Pin(value) if name in _LAN_PINS else value
+        return network.LAN(0, **named)
 
     def _open_adc(self, pin):
         # 11 dB: up to about 3.1 V; read_uv is calibrated by the factory's values.

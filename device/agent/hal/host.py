@@ -9,8 +9,14 @@ sensor, stores are files in `folder`. `board.clock` may be replaced to run in si
 import os
 import time
 
-from agent.hal.files import FileStore
+from agent.hal.files import Files, FileStore
+from agent.hal.host_tls import HostTLSStream
+from agent.hal.life import NoGuard, RAMBackup
+from agent.hal.slot import SlotFiles
 from agent.hal.sockets import TCPStream
+from agent.hal.udp import UDPStream
+from agent.keep.memo import Memo
+from agent.link.bearer import Nothing
 from agent.wire import codes
 
 _TICKS = 1 << 30
@@ -27,6 +33,10 @@ class HostBoard:
         self._uarts = uarts or {}
         self._adcs = adcs or {}
         self._digitals = digitals or {}
+        self.outputs = {}  # name: function that is given 1 and 0
+        self.asleep_ms = None  # set by a reset (0) or a deep sleep; `run` returns then
+        self._memory = b""
+        self._guard = NoGuard()
 
     def ticks_ms(self):
         return int(self.clock() * 1000) % _TICKS
@@ -43,17 +53,26 @@ class HostBoard:
         host, tcp_port = self._uarts[port]
         return TCPLine(host, tcp_port)
 
+    def fitted(self, line):
+        return line in self._uarts
+
     def adc(self, channel):
         return Reading(self._adcs[channel]) if channel in self._adcs else None
 
     def digital(self, name):
         return Reading(self._digitals[name]) if name in self._digitals else None
 
-    def connect(self, host, port):
-        return TCPStream(host, port)
+    def output(self, name):
+        return Asking(self.outputs[name]) if name in self.outputs else None
 
-    def start_network(self, settings):
-        """Do nothing: the host has a network."""
+    def connect(self, host, port, trust=None):
+        return TCPStream(host, port) if trust is None else HostTLSStream(host, port, trust)
+
+    def udp(self, host, port):
+        return UDPStream(host, port)
+
+    def network(self, access):
+        return HostNetwork(self)
 
     @staticmethod
     def network_up():
@@ -62,6 +81,37 @@ class HostBoard:
     def boot_stores(self):
         a, b = (os.path.join(self._folder, "boot-" + which) for which in "ab")
         return FileStore(a), FileStore(b)
+
+    def files(self):
+        return Files(self._folder)
+
+    def slot(self, folder):
+        return SlotFiles(self._folder + folder)
+
+    def spare(self):
+        """None: a host has one file system."""
+
+    def backup(self):
+        return RAMBackup(self._remember)
+
+    def guard(self):
+        return self._guard
+
+    def rtc(self):
+        """None: the host's clock is not the board's."""
+
+    @staticmethod
+    def watchdog(timeout_ms):
+        return NoWatchdog()
+
+    def reset(self, intent):
+        """End `run`: whoever called it starts the agent again."""
+        Memo(self.backup()).leave(intent)
+        self.asleep_ms = 0
+
+    def deep_sleep(self, ms):
+        """End `run`: whoever called it starts the agent again after `ms`."""
+        self.asleep_ms = ms
 
     @staticmethod
     def reset_cause():
@@ -80,8 +130,13 @@ class HostBoard:
             self._loop(step)
 
     def _loop(self, step):
-        while (wait_ms := step(self.ticks_ms())) >= 0:
+        while (wait_ms := step(self.ticks_ms())) >= 0 and self.asleep_ms is None:
             time.sleep(min(wait_ms, 20) / 1000)
+
+    def _remember(self, data=None):
+        if data is not None:
+            self._memory = bytes(data)
+        return self._memory
 
 
 class Reading:
@@ -89,6 +144,33 @@ class Reading:
 
     def __init__(self, function):
         self.read = function
+
+
+class Asking:
+    """An output that a function is told of."""
+
+    def __init__(self, function):
+        self.write = function
+
+
+class NoWatchdog:
+    """A watchdog that never bites: the host has none."""
+
+    def feed(self):
+        """Do nothing."""
+
+
+class HostNetwork(Nothing):
+    """The host's network; it is up while `board.network_up()` says so, and stays for the others."""
+
+    kind = codes.LINK_HOST
+    error = "the host is told to have no network"
+
+    def __init__(self, board):
+        self._board = board
+
+    def up(self, now_ms):
+        return self._board.network_up()
 
 
 class TCPLine:

@@ -2,13 +2,20 @@
 
 import gc
 import os
+import sys
 import time
 
 import machine
 
 from agent.compat import const
-from agent.hal.files import FileStore
+from agent.errors import RemoteError
+from agent.hal.files import Files, FileStore
+from agent.hal.life import RTC, FileBackup, NoGuard
+from agent.hal.net import Ethernet, Nothing, WiFi, choose
+from agent.hal.slot import SlotFiles
 from agent.hal.sockets import TCPStream
+from agent.keep.memo import Memo
+from agent.version import BUILT
 from agent.wire import codes
 
 # 256 bytes, the default, are 67 ms at 38,400 Bd; a flash erase takes longer (reference B5).
@@ -17,6 +24,12 @@ _RXBUF = const(4096)
 # How long the loop sleeps at most: lines and connections are looked at this often.
 _NAP_MS = const(20)
 
+# What the TLS library's clock may be off by.
+_RTC_OFF_S = const(60)
+
+# Modems find out the speed by themselves; 115,200 is what all of them can.
+_MODEM_BAUD = const(115200)
+
 
 class Port:
     """A board under MicroPython. `pins` is its board file."""
@@ -24,7 +37,8 @@ class Port:
     def __init__(self, pins):
         self.name = pins.NAME
         self._pins = pins
-        self._network = None
+
+    _watchdog_max_ms = 3600000
 
     ticks_ms = staticmethod(time.ticks_ms)
     ticks_diff = staticmethod(time.ticks_diff)
@@ -39,6 +53,9 @@ class Port:
             return Line(uart)
         return HalfDuplexLine(uart, machine.Pin(direction, machine.Pin.OUT, value=0), baud)
 
+    def fitted(self, line):
+        return line in self._pins.UARTS
+
     def adc(self, channel):
         if channel not in self._pins.ADCS:
             return None
@@ -52,15 +69,78 @@ class Port:
         pull = machine.Pin.PULL_DOWN if active else machine.Pin.PULL_UP
         return Digital(machine.Pin(pin, machine.Pin.IN, pull), active)
 
-    def connect(self, host, port):
-        return TCPStream(host, port)
+    def output(self, name):
+        if name not in self._pins.OUTPUTS:
+            return None
+        pin, active = self._pins.OUTPUTS[name]
+        return Output(machine.Pin(pin, machine.Pin.IN), active)
 
-    def network_up(self):
-        return self._network is not None and self._network.isconnected()
+    def connect(self, host, port, trust=None):
+        if trust is None:
+            return TCPStream(host, port)
+        # Only loaded where it is used: not every port has TLS.
+        try:
+            from agent.hal.tls import TLSStream
+        except ImportError:
+            raise RemoteError("tls", "this firmware has none")
+        # The library takes the time from here; what TLS sets is no time for the agent's clock.
+        rtc = self.rtc()
+        if abs((rtc.get() or 0) - trust.t) > _RTC_OFF_S:
+            rtc.set(trust.t)
+        return TLSStream(host, port, trust)
+
+    def udp(self, host, port):
+        from agent.hal.udp import UDPStream
+
+        return UDPStream(host, port)
+
+    def network(self, access):
+        name = choose(access, self._pins.NETWORK)
+        if name == "wifi":
+            return WiFi(access["wifi"])
+        if name == "ethernet":
+            return Ethernet(self._open_ethernet(self._pins.NETWORK[name]))
+        if name == "ppp":
+            return self._open_ppp(access["apn"], *self._pins.NETWORK[name])
+        return Nothing()
+
+    def files(self):
+        return Files("/data")
+
+    def slot(self, folder):
+        return SlotFiles(folder)
+
+    def spare(self):
+        try:
+            os.stat("/spare")
+            return Files("/spare/data")
+        except OSError:
+            return None
 
     def boot_stores(self):
         """Two files; a port with a better second store has its own."""
-        return FileStore("/boot-a"), FileStore("/boot-b")
+        return FileStore("/data/boot-a"), FileStore("/data/boot-b")
+
+    def backup(self):
+        """Return a file; a port with backup RAM has that."""
+        return FileBackup(FileStore("/data/memo"))
+
+    def guard(self):
+        guard = sys.modules.get("guard")
+        return getattr(guard, "running", None) or NoGuard()
+
+    def rtc(self):
+        return RTC(machine.RTC().datetime, BUILT)
+
+    def watchdog(self, timeout_ms):
+        return machine.WDT(timeout=min(timeout_ms, self._watchdog_max_ms))
+
+    def reset(self, intent):
+        Memo(self.backup()).leave(intent)
+        machine.reset()
+
+    def deep_sleep(self, ms):
+        machine.deepsleep(ms)
 
     def reset_cause(self):
         cause = machine.reset_cause()
@@ -92,6 +172,19 @@ class Port:
 
     def _open_adc(self, pin):
         return machine.ADC(machine.Pin(pin))
+
+    def _open_ethernet(self, wiring):
+        raise RemoteError("access", "this port has no Ethernet")
+
+    def _open_ppp(self, apn, line, key, active, key_ms):
+        # Named, not imported: only a board file with a modem brings the module into a bundle.
+        PPP = __import__("agent.hal.ppp", None, None, ("PPP",)).PPP  # noqa: N806
+        number, tx, rx, _ = self._pins.UARTS[line]
+        uart = self._open_uart(number, tx, rx, _MODEM_BAUD, None)
+        if key is None:
+            return PPP(uart, apn, None, 0)
+        pin = machine.Pin(key, machine.Pin.OUT, value=1 - active)
+        return PPP(uart, apn, lambda on: pin.value(active if on else 1 - active), key_ms)
 
 
 def _loop(step):
@@ -153,3 +246,17 @@ class Digital:
 
     def read(self):
         return int(self._pin.value() == self._active)
+
+
+class Output:
+    """A line that is driven while it asks, and let go of otherwise: a reset leaves it that way too."""
+
+    def __init__(self, pin, active):
+        self._pin = pin
+        self._active = active
+
+    def write(self, on):
+        if on:
+            self._pin.init(machine.Pin.OUT, value=self._active)
+        else:
+            self._pin.init(machine.Pin.IN)

@@ -4,20 +4,13 @@ Flash writes stop all interrupts on this port, so a busy AIS line loses bytes wh
 written (reference B5): the counters in `rx` show it.
 """
 
-import network
-
 from agent.hal.port import Port
 
 
 class Board(Port):
     """A Pico W or Pico 2 W."""
 
-    def start_network(self, settings):
-        if settings is None:
-            return
-        self._network = network.WLAN(network.STA_IF)
-        self._network.active(True)
-        self._network.connect(settings["ssid"], settings["key"])
+    _watchdog_max_ms = 8388  # what its counter holds
 
     def _open_adc(self, pin):
         return ScaledADC(super()._open_adc(pin))

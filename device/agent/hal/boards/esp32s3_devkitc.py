@@ -11,6 +11,7 @@ UARTS = {
     "ais": (2, 15, 16, None),
     "rs485": (2, 15, 16, 14),
 }
+NETWORK = {"wifi": ()}
 ADCS = {
     "lamp_ma": (4, 1, 1, 0),  # 0.1 ohm shunt, amplifier ×10: 1 mV is 1 mA
     "batt_mv": (5, 11, 1, 0),  # divider 100k/10k: 0 to 33 V
@@ -21,4 +22,8 @@ ADCS = {
 DIGITALS = {
     "plug": (10, 0),
     "breaker": (11, 0),
+}
+OUTPUTS = {
+    "lantern": (12, 1),  # with a pull-down, as all of them: let go, it asks for nothing
+    "lamp_test": (13, 1),
 }

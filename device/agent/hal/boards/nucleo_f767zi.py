@@ -9,6 +9,7 @@ UARTS = {
     "ais": (6, None, None, None),
     "rs485": (6, None, None, "G2"),
 }
+NETWORK = {"ethernet": ()}
 ADCS = {
     "lamp_ma": ("A3", 1, 1, 0),  # 0.1 ohm shunt, amplifier ×10: 1 mV is 1 mA
     "batt_mv": ("C0", 11, 1, 0),  # divider 100k/10k
@@ -19,4 +20,8 @@ ADCS = {
 DIGITALS = {
     "plug": ("F12", 0),
     "breaker": ("D15", 0),
+}
+OUTPUTS = {
+    "lantern": ("E13", 1),  # with a pull-down, as all of them: let go, it asks for nothing
+    "lamp_test": ("F15", 1),
 }

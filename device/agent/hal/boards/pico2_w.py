@@ -10,6 +10,7 @@ UARTS = {
     "ais": (1, 4, 5, None),
     "rs485": (1, 4, 5, 6),
 }
+NETWORK = {"wifi": ()}
 ADCS = {
     "lamp_ma": (26, 1, 1, 0),  # 0.1 ohm shunt, amplifier ×10: 1 mV is 1 mA
     "batt_mv": (27, 11, 1, 0),  # divider 100k/10k
@@ -18,4 +19,8 @@ ADCS = {
 DIGITALS = {
     "plug": (10, 0),
     "breaker": (11, 0),
+}
+OUTPUTS = {
+    "lantern": (12, 1),  # with a pull-down, as all of them: let go, it asks for nothing
+    "lamp_test": (13, 1),
 }
