@@ -6,4 +6,5 @@ modbus      Modbus RTU frames and register values
 maps        which register or data identifier holds which quantity, as data
 questions   what a meter is asked, step by step
 reader      polls a meter and gives out what was read lately
+relay       switches the meter's relay on command
 """

@@ -42,6 +42,7 @@ WAKE = const(0xFE)
 
 READ = const(0x11)
 READ_ADDRESS = const(0x13)
+SWITCH = const(0x1C)
 
 OVERHEAD = const(12)  # bytes of a frame besides DATA
 DATA_MAX = const(200)  # bytes of DATA in an answer to a read
@@ -49,6 +50,14 @@ WAKEUPS_MAX = const(4)  # FEh bytes a master may send first
 
 _OFFSET = const(0x33)
 _ANY = const(0xAA)
+_ORDER = const(16)  # bytes of DATA in a request to switch
+# Orders to the relay. There is a third, which closes it at once; it is not here on purpose: from afar
+# a plug is never energised that somebody may be holding. After the permit a hand closes at the meter.
+_TRIP = const(0x1A)
+_PERMIT = const(0x1B)
+# The order is good until 2099-12-31 23:59:59: the command that it comes from has an expiry of its own,
+# and a pile that does not know the time must trip all the same.
+_FOR_EVER = b"\x59\x59\x23\x31\x12\x99"
 _HEAD = const(10)  # bytes before DATA
 _DI = const(4)  # bytes of a data identifier
 _ADDRESS = const(6)
@@ -171,7 +180,7 @@ class Master(LineMaster):
     _INSIDE = True  # FEh noise can look like the head of a long frame around the good one
 
     def __init__(self, address, wakeups=WAKEUPS_MAX):
-        super().__init__(WAKEUPS_MAX + OVERHEAD + _DI, OVERHEAD + DATA_MAX)
+        super().__init__(WAKEUPS_MAX + OVERHEAD + _ORDER, OVERHEAD + DATA_MAX)
         self.address = address
         self.more = False  # the answer says that more frames follow
         self._wakeups = wakeups
@@ -189,6 +198,14 @@ class Master(LineMaster):
     def read_address(self):
         """Request the address of the only meter on the line; six bytes will lie at `rx[at]`."""
         return self._request(bytes([_ANY] * _ADDRESS), READ_ADDRESS, b"", _ADDRESS)
+
+    def switch(self, permit, password, operator):
+        """Order the relay to open, or permit a hand to close it; the answer has no bytes.
+
+        `password` is its level and three bytes, `operator` four, both as they travel.
+        """
+        order = password + operator + bytes((_PERMIT if permit else _TRIP, 0)) + _FOR_EVER
+        return self._request(self.address, SWITCH, order, 0)
 
     def _request(self, address, function, data, expected):
         self._function = function

@@ -9,7 +9,12 @@ characters(step)    longest request and answer together, for the time they take
 request(step)       bytes to send
 take(…)             store the answer; False if the step must be asked (again)
 lost()              the meter does not answer
+switches()          whether the meter's relay can be switched now
+switch(permit)      an order to it
+status              the step that tells how the relay stands
 """
+
+import binascii
 
 from agent.meter import dlt645, maps, modbus
 
@@ -23,7 +28,11 @@ class DLT645Questions:
     not answer any more: it may have been replaced.
     """
 
-    def __init__(self, digits, wakeups):
+    status = 0  # status word 3 is the first row
+
+    def __init__(self, digits, wakeups, password, operator):
+        self._password = password
+        self._operator = operator
         self._find = not digits
         self._known = not self._find
         address = dlt645.address(digits) if digits else b""
@@ -71,6 +80,12 @@ class DLT645Questions:
         if self._find:
             self._known = False
 
+    def switches(self):
+        return self._known and bool(self._password)
+
+    def switch(self, permit):
+        return self.master.switch(permit, self._password, self._operator)
+
 
 class ModbusQuestions:
     """One span of registers after the other; `table` is a map of `maps.MODBUS`."""
@@ -105,3 +120,35 @@ class ModbusQuestions:
 
     def lost(self):
         pass
+
+    def switches(self):
+        return False
+
+
+def questions_for(protocol, address, unit, wakeups, password, operator):
+    """Return the questions of a meter; raise ValueError for a setting that is not allowed."""
+    if protocol == "dlt645":
+        check("wakeups", wakeups, 0, dlt645.WAKEUPS_MAX)
+        # The level goes first and the password as it is written; the operator lowest pair first.
+        password = password and _eight("password", password)
+        operator = _eight("operator", operator)
+        return DLT645Questions(
+            address, wakeups, password, bytes([operator[3 - i] for i in range(4)])
+        )
+    if protocol in maps.MODBUS:
+        check("unit", unit, 1, modbus.UNIT_MAX)
+        return ModbusQuestions(maps.MODBUS[protocol], unit)
+    known = ", ".join(["dlt645"] + sorted(maps.MODBUS))
+    raise ValueError("protocol: %r is none of %s" % (protocol, known))
+
+
+def _eight(key, digits):
+    if len(digits) != 8 or not all(c in "0123456789" for c in digits):
+        raise ValueError("%s: not eight digits" % key)
+    return binascii.unhexlify(digits)
+
+
+def check(key, value, low, high):
+    """Raise ValueError, with what is allowed, unless `value` is a whole number within the limits."""
+    if not isinstance(value, int) or not low <= value <= high:
+        raise ValueError("%s: %r is not a whole number from %d to %d" % (key, value, low, high))

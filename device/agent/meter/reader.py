@@ -9,12 +9,13 @@ Once a period it asks for everything, one request at a time, each after the line
 A meter that does not answer the first question is left alone until the next period; from then on
 another question is the first, so that one datum the meter is mute about does not hide the others. A
 value not read within two of its periods is not given out.
+
+`order` has the meter's relay switched between two requests; a new reading follows at once.
 """
 
 from agent.compat import const
-from agent.meter import dlt645, maps, modbus
-from agent.meter.master import ANSWER, ERROR, NOISE, WAITING
-from agent.meter.questions import DLT645Questions, ModbusQuestions
+from agent.meter.master import ANSWER, ERROR, IDLE, NOISE, WAITING
+from agent.meter.questions import check, questions_for
 from agent.meter.readings import Readings
 
 # The states of one request:
@@ -35,6 +36,8 @@ _RATIO_MAX = const(65535)  # `pt` and `ct` of `energy-count`
 _PERIOD_MAX_MS = const(3600000)  # an hour
 _ENERGY_EVERY_MAX = const(1000)
 _RETRIES_MAX = const(3)
+_ORDER_CHARACTERS = const(60)  # of an order and its answer, wake-up bytes included
+_ORDER_MAX_MS = const(20000)  # an order that the line did not let through by then is void
 _TIMEOUT_MAX_MS = const(5000)  # ten times what DL/T 645 allows: lines bridged over a radio
 _BAUDS = (600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 _DEFAULT_BAUD = {"dlt645": 2400}  # of meters as delivered; the others: 9600
@@ -53,6 +56,9 @@ class MeterReader(Readings):
     retries       further tries of a request that got no answer, 0 to 3
     timeout_ms    the longest delay of an answer; DL/T 645 allows 20 to 500 ms
     wakeups       DL/T 645: FEh bytes before a request, 0 to 4
+    password      DL/T 645: eight digits, level and password as the meter has them; "": its relay is
+                  not switched
+    operator      DL/T 645: eight digits that the meter notes with an order
 
     Counters: `frames` good answers, `bad` refused frames and refusals of the meter, `silent` tries
     without an answer, `noise` bytes that were no frame, `refused` values out of a record's range.
@@ -73,24 +79,26 @@ class MeterReader(Readings):
         retries=1,
         timeout_ms=500,
         wakeups=4,
+        password="",
+        operator="00000000",
     ):
         if baud is None:
             baud = _DEFAULT_BAUD.get(protocol, 9600)
         if baud not in _BAUDS:
             raise ValueError("baud: %r is none of %s" % (baud, ", ".join(map(str, _BAUDS))))
-        _check("pt", pt, 1, _RATIO_MAX)
-        _check("ct", ct, 1, _RATIO_MAX)
-        _check("energy_every", energy_every, 1, _ENERGY_EVERY_MAX)
-        _check("retries", retries, 0, _RETRIES_MAX)
-        _check("timeout_ms", timeout_ms, 20, _TIMEOUT_MAX_MS)
-        questions = _questions_for(protocol, address, unit, wakeups)
+        check("pt", pt, 1, _RATIO_MAX)
+        check("ct", ct, 1, _RATIO_MAX)
+        check("energy_every", energy_every, 1, _ENERGY_EVERY_MAX)
+        check("retries", retries, 0, _RETRIES_MAX)
+        check("timeout_ms", timeout_ms, 20, _TIMEOUT_MAX_MS)
+        questions = questions_for(protocol, address, unit, wakeups, password, operator)
         self._questions = questions
         self._baud = baud
         self._timeout_ms = timeout_ms + _SLACK_MS
         self._gap_ms = max(_GAP_MS, self._line_ms(7) // 2 + 1)  # 3.5 characters
         # A meter that takes its time must still be read within the two periods a value lives.
         slowest_ms = sum(self._patience_ms(i) + self._gap_ms for i in range(questions.steps))
-        _check("period_ms", period_ms, slowest_ms // 2 + 1, _PERIOD_MAX_MS)
+        check("period_ms", period_ms, slowest_ms // 2 + 1, _PERIOD_MAX_MS)
         life_ms = 2 * period_ms
         super().__init__(
             questions.exponents, questions.meter_id, pt, ct, life_ms, life_ms * energy_every
@@ -109,6 +117,13 @@ class MeterReader(Readings):
         self._done = 0  # how many of them are over
         self._tries = 0  # of the present step
         self._answered = False  # anything in this cycle
+        self._order = None  # to send: whether it permits
+        self._order_until_ms = 0
+        self._ordering = False  # sent; its answer is due
+        self.ordered = (
+            IDLE  # what became of the last order: WAITING, ANSWER, ERROR, or IDLE: no answer
+        )
+        self.ordered_ms = 0  # when that was known
         self.frames = 0
         self.silent = 0
 
@@ -125,11 +140,27 @@ class MeterReader(Readings):
         """The meter's last refusal: ERR bits of DL/T 645 or a Modbus exception; 0: none yet."""
         return self._questions.master.error
 
+    def order(self, permit, now_ms):
+        """Have the relay opened, or a hand permitted to close it; return whether that can be.
+
+        It is sent once and never again. `ordered` says what became of it.
+        """
+        if not self._questions.switches() or self.ordered == WAITING:
+            return False
+        self._order = permit
+        self._order_until_ms = now_ms + _ORDER_MAX_MS
+        self.ordered = WAITING
+        if self._state == _REST:
+            self._until_ms = min(self._until_ms, now_ms + self._gap_ms)
+        return True
+
     def poll(self, now_ms):
         """Do what can be done now; return the milliseconds until the next call is wanted."""
         if not self._plan:
             self._cycle_ms = now_ms - self._period_ms
             return self._begin_cycle(now_ms, 0)
+        if self._order is not None and now_ms >= self._order_until_ms:
+            self._close_order(now_ms, IDLE)
         if self._state == _REST:
             return self._rest(now_ms)
         if self._state == _SEND:
@@ -141,6 +172,8 @@ class MeterReader(Readings):
             self._until_ms = max(self._until_ms, now_ms + self._gap_ms)
         if now_ms < self._until_ms:
             return self._until_ms - now_ms
+        if self._order is not None:
+            return self._send_order(now_ms)
         step = self._plan[self._done]
         self._tries += 1
         self._request = self._questions.request(step)
@@ -158,6 +191,8 @@ class MeterReader(Readings):
 
     def _wait(self, now_ms):
         result = self._receive()
+        if self._ordering and result in (ANSWER, ERROR):
+            return self._read_back(now_ms, result)
         if result == ANSWER:
             self.frames += 1
             self._answered = True
@@ -170,8 +205,31 @@ class MeterReader(Readings):
             return self._give_up(now_ms)
         return min(_POLL_MS, self._until_ms - now_ms)
 
+    def _send_order(self, now_ms):
+        permit, self._order = self._order, None
+        if not self._questions.switches():  # the meter fell silent, and may be another by now
+            return self._read_back(now_ms, IDLE)
+        self._request = self._questions.switch(permit)
+        self._ordering = True
+        self._until_ms = now_ms + self._timeout_ms + self._line_ms(_ORDER_CHARACTERS)
+        return self._send(now_ms)
+
+    def _read_back(self, now_ms, result):
+        """Begin a new reading at once, to see how the relay stands now."""
+        self._ordering = False
+        self._close_order(now_ms, result)
+        self._cycle_ms = now_ms - self._period_ms
+        return self._begin_cycle(now_ms, self._questions.status)
+
+    def _close_order(self, now_ms, result):
+        self._order = None
+        self.ordered = result
+        self.ordered_ms = now_ms
+
     def _give_up(self, now_ms):
         self.silent += 1
+        if self._ordering:
+            return self._read_back(now_ms, IDLE)
         if self._tries <= self._retries:
             return self._pause(now_ms + self._gap_ms, now_ms)
         if self._answered:
@@ -235,19 +293,3 @@ class MeterReader(Readings):
 
     def _line_ms(self, characters):
         return (characters * _BITS * 1000 + self._baud - 1) // self._baud
-
-
-def _questions_for(protocol, address, unit, wakeups):
-    if protocol == "dlt645":
-        _check("wakeups", wakeups, 0, dlt645.WAKEUPS_MAX)
-        return DLT645Questions(address, wakeups)
-    if protocol in maps.MODBUS:
-        _check("unit", unit, 1, modbus.UNIT_MAX)
-        return ModbusQuestions(maps.MODBUS[protocol], unit)
-    known = ", ".join(["dlt645"] + sorted(maps.MODBUS))
-    raise ValueError("protocol: %r is none of %s" % (protocol, known))
-
-
-def _check(key, value, low, high):
-    if not isinstance(value, int) or not low <= value <= high:
-        raise ValueError("%s: %r is not a whole number from %d to %d" % (key, value, low, high))

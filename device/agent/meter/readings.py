@@ -82,6 +82,10 @@ class Readings:
         status = self._fresh(maps.STATUS, now_ms)
         return None if status is None else not status & maps.RELAY_OPEN
 
+    def read_ms(self, quantity):
+        """When the quantity was read last."""
+        return self._read_ms[quantity]
+
     def age_ms(self, now_ms):
         """Time since the oldest value that `meter_values` gives out was read; None without any."""
         oldest_ms = None
