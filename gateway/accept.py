@@ -24,12 +24,13 @@ _DRAWN: Final = 1 << 29  # boot numbers from here on were drawn by a device that
 
 
 class Message(NamedTuple):
-    """One message as it came in."""
+    """One message as it came in; `fault` is why its input refuses it already: (reason, detail)."""
 
     topic: str
     payload: bytes
     link: int
     received_ms: int
+    fault: tuple[str, str] | None = None
 
 
 class RefusedError(Exception):
@@ -43,11 +44,17 @@ class RefusedError(Exception):
 
 @dataclass(slots=True)
 class Outcome:
-    """What a commit did: per device the ranges (boot, first, last) to acknowledge, and more."""
+    """What a commit did: per device the ranges (boot, first, last) to acknowledge, and more.
+
+    `beidou` are those of `acks` that came by short message, and are acknowledged by one, too.
+    """
 
     acks: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
+    beidou: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
     states: set[str] = field(default_factory=set)
     fresh: list[tuple[str, int, int]] = field(default_factory=list)  # device, ask, boot number
+    answers: list[tuple[str, tuple[int | bytes, ...]]] = field(default_factory=list)  # to commands
+    updates: list[tuple[str, tuple[int, int, bytes]]] = field(default_factory=list)  # how far
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -110,6 +117,11 @@ class Acceptor:
         with self._journal.transaction():
             return self._journal.give_up_dating(before_ms, body.UNDATED)
 
+    def count(self, changes: dict[str, int]) -> None:
+        """Add to the journal's counters what an input has counted."""
+        with self._journal.transaction():
+            self._journal.count(changes)
+
     def prune(self, received_before_ms: int, passed_id: int, passed_release: int) -> int:
         """Delete records that are old and that every sink has passed; return how many."""
         with self._journal.transaction():
@@ -127,6 +139,7 @@ class _Batch:
         self._dead: list[tuple[object, ...]] = []
         self._raws: dict[tuple[str, int, int], bytes] = {}
         self._to_ack: dict[tuple[str, int], list[int]] = {}
+        self._to_ack_beidou: dict[tuple[str, int], list[int]] = {}
         self._to_date: dict[tuple[str, int], int] = {}
         self._changed: set[tuple[str, int]] = set()
 
@@ -135,19 +148,25 @@ class _Batch:
         self.outcome.counts["messages"] += 1
         device = kind = ""
         try:
+            if message.fault is not None:
+                raise RefusedError(*message.fault)
             device, kind = parse_topic(message.topic)
             if kind == "rec":
+                known = self.outcome.counts["records"]
                 for item in decode.sequence(message.payload):
                     if isinstance(item, decode.Record):
                         self._take_record(device, message, item)
                     else:
                         self._take_bad(device, message, item)
+                if message.link == body.LINK_BEIDOU and known == self.outcome.counts["records"]:
+                    # Sent again because our answer was lost, or played again by somebody else.
+                    self.outcome.counts["beidou.nothing_new"] += 1
             elif kind == "state":
                 self._take_state(device, message)
             elif kind == "cmd":
                 self._take_command(device, message)
             elif kind == "ota":
-                messages.read_ota_up(message.payload)
+                self.outcome.updates.append((device, messages.read_ota_up(message.payload)))
             else:
                 raise RefusedError("topic", f"no such kind: {kind!r}")
         except RemoteError as error:
@@ -169,14 +188,18 @@ class _Batch:
         if self._dead:
             journal.add_dead_letters(self._dead)
         journal.count(dict(counts))
-        for (device, boot), seqs in self._to_ack.items():
-            ranges = [(boot, first, last) for first, last in spans(seqs)]
-            self.outcome.acks.setdefault(device, []).extend(ranges)
+        for gathered, acks in (
+            (self._to_ack, self.outcome.acks),
+            (self._to_ack_beidou, self.outcome.beidou),
+        ):
+            for (device, boot), seqs in gathered.items():
+                ranges = [(boot, first, last) for first, last in spans(seqs)]
+                acks.setdefault(device, []).extend(ranges)
 
     def _take_record(self, device: str, message: Message, record: decode.Record) -> None:
         boot, seq = record.boot, record.seq
         account = self._account(device, boot)
-        self._to_ack.setdefault((device, boot), []).append(seq)
+        self._acknowledge(device, message, boot, seq)
         if not account.seen.add(seq):
             self._take_again(device, message, record)
             return
@@ -229,8 +252,12 @@ class _Batch:
     def _take_bad(self, device: str, message: Message, bad: decode.Bad) -> None:
         self._bury(device, message, bad.error.code, bad.error.detail, bad.raw, bad)
         if bad.identity is not None:
-            boot, seq = bad.identity
-            self._to_ack.setdefault((device, boot), []).append(seq)
+            self._acknowledge(device, message, *bad.identity)
+
+    def _acknowledge(self, device: str, message: Message, boot: int, seq: int) -> None:
+        self._to_ack.setdefault((device, boot), []).append(seq)
+        if message.link == body.LINK_BEIDOU:
+            self._to_ack_beidou.setdefault((device, boot), []).append(seq)
 
     def _take_state(self, device: str, message: Message) -> None:
         boot, connection, up = messages.read_state(message.payload)
@@ -251,6 +278,8 @@ class _Batch:
             if state is not None and state[0] >= _DRAWN:
                 fresh = self._journal.hand_out(device, state[0], _DRAWN)
                 self.outcome.fresh.append((device, up[1], fresh))
+        else:
+            self.outcome.answers.append((device, up))
 
     def _account(self, device: str, boot: int) -> _Account:
         account = self._accounts.get((device, boot))

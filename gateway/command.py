@@ -1,4 +1,4 @@
-"""`fairway gateway`: run it, check its configuration, look into its journal."""
+"""`fairway gateway`: run it, check its configuration, look into its journal, command devices."""
 
 import argparse
 import os
@@ -17,18 +17,29 @@ class GatewayCommand(Command):
     """Run a gateway, or look at what it holds."""
 
     name = "gateway"
-    help = "run the gateway, check its configuration, look into its journal"
+    help = "run the gateway, check its configuration, look into its journal, command devices"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the actions."""
         parser.add_argument(
             "action",
             nargs="?",
-            choices=["run", "check", "accounts", "dead-letters"],
+            choices=["run", "check", "accounts", "dead-letters", "command", "audit", "update"],
             default="run",
             help="run (default); check: read the configuration only; accounts: what came from each"
-            " device and start; dead-letters: the latest refused messages",
+            " device and start; dead-letters: the latest refused messages; command: have a device"
+            " do something (docs/commands.md); audit: what was commanded; update: offer devices a"
+            " release (docs/update.md)",
         )
+        parser.add_argument("words", nargs="*", metavar="VERB", help="command: what to do")
+        # So that the verb may follow the device, too.
+        parser.add_argument(
+            "--device", nargs="+", metavar=("NAME", "VERB"), help="command: who, and what to do"
+        )
+        parser.add_argument(
+            "--within", type=int, default=120, metavar="S", help="command: it expires then"
+        )
+        parser.add_argument("--who", metavar="NAME", help="command: for the audit; default: you")
         parser.add_argument("--config", type=Path, required=True, metavar="FILE")
         parser.add_argument(
             "--data", type=Path, metavar="DIR", help="instead of the file's `data`"
@@ -36,7 +47,9 @@ class GatewayCommand(Command):
         parser.add_argument("--broker", metavar="HOST:PORT", help="instead of the file's")
         parser.add_argument("--series", metavar="URL", help="instead of the file's series.url")
         parser.add_argument("--centre", metavar="URL", help="instead of the file's centre.url")
-        parser.add_argument("--limit", type=int, default=20, help="dead letters to show")
+        parser.add_argument(
+            "--limit", type=int, default=20, help="dead letters or audit rows to show"
+        )
 
     def run(self, args: argparse.Namespace) -> int:
         """Do it."""
@@ -55,6 +68,16 @@ class GatewayCommand(Command):
             return 0
         if args.action == "run":
             return _serve(config)
+        if args.action in {"command", "audit"}:
+            from gateway import command_orders
+
+            if args.action == "audit":
+                return command_orders.audit(config, args)
+            return command_orders.order(config, args)
+        if args.action == "update":
+            from gateway.command_updates import update
+
+            return update(config, args)
         return _look(config.data / "journal.sqlite", args)
 
 

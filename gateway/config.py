@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from agent.wire.messages import valid_device
+from gateway import keys
 from toolkit.settings import Settings, Table
 
 _SERIES: Final = r"sqlite:.+|https?://[^\s?#]+"
 _SERIES_ALLOWED: Final = "sqlite:PATH, or http://HOST:PORT of a VictoriaMetrics or InfluxDB 2"
 _URL: Final = r"https?://[^\s?#]+"
+_PORT: Final = r"/\S+|COM\d+|socket://\S+:\d+"
+_PORT_ALLOWED: Final = "a serial port, as /dev/ttyUSB0, or socket://HOST:PORT"
+_CARD_MAX: Final = 0xFFFFFE  # 24 bits in the binary dialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,26 @@ class Centre:
 
 
 @dataclass(frozen=True, slots=True)
+class BeiDou:
+    """The command terminal for short messages; no `port`, no terminal.
+
+    `cards` has a device for every card number, `keys` the key of each of these devices.
+    """
+
+    port: str
+    baud: int
+    gather_s: int
+    cards: Mapping[int, str]
+    keys: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that can be set."""
+    """Everything that can be set. `keys` is the file that commands are signed from."""
 
     name: str
     data: Path
+    keys: Path
     broker: Broker
     batch: int
     linger_ms: int
@@ -61,6 +80,7 @@ class Config:
     keep_days: int
     series: Series
     centre: Centre
+    beidou: BeiDou
 
 
 def load(path: Path, environ: Mapping[str, str], data: Path | None = None) -> Config:
@@ -76,10 +96,13 @@ def load(path: Path, environ: Mapping[str, str], data: Path | None = None) -> Co
     name = root.string("name", default="gateway-1")
     if not valid_device(name):
         root.problem("name", f"is {name!r}; allowed: a-z, 0-9 and -, 1 to 32 characters")
+    keys_file = root.string("keys_file", default="", allowed="the file with the devices' keys")
+    keys_path = base / keys_file if keys_file else data / "keys.toml"
     commit, keep = root.table("commit"), root.table("keep")
     config = Config(
         name=name,
         data=data,
+        keys=keys_path,
         broker=_broker(root.table("broker"), base, environ),
         batch=commit.integer("batch", low=1, high=10_000, default=500),
         linger_ms=commit.integer("linger_ms", low=0, high=1000, default=5),
@@ -88,6 +111,7 @@ def load(path: Path, environ: Mapping[str, str], data: Path | None = None) -> Co
         keep_days=keep.integer("journal_days", low=1, high=3650, default=30),
         series=_series(root.table("series"), base, data, environ),
         centre=_centre(root.table("centre"), base, environ),
+        beidou=_beidou(root.table("beidou"), keys_path),
     )
     commit.finish()
     keep.finish()
@@ -138,6 +162,37 @@ def _centre(table: Table, base: Path, environ: Mapping[str, str]) -> Centre:
     )
     table.finish()
     return centre
+
+
+def _beidou(table: Table, keys_path: Path) -> BeiDou:
+    cards: dict[int, str] = {}
+    known: dict[str, bytes] = {}
+    listed = table.table("cards")
+    if listed.names():
+        try:
+            known = keys.read(keys_path)
+        except keys.KeysError as error:
+            table.problem("cards", f"needs the devices' keys: {error}")
+    for digits in listed.names():
+        device = listed.string(digits, allowed="the id of the device that has the card")
+        number = int(digits) if digits.isdecimal() else 0
+        if not 0 < number <= _CARD_MAX:
+            listed.problem(digits, f"is no card number; allowed: 1 to {_CARD_MAX}")
+        elif device in cards.values() or number in cards:
+            listed.problem(digits, f"names card {number} or device {device!r} a second time")
+        else:
+            cards[number] = device
+            if device not in known:
+                listed.problem(digits, f"is {device!r}, of which {keys_path} has no key")
+    beidou = BeiDou(
+        port=table.string("port", default="", pattern=_PORT, allowed=_PORT_ALLOWED),
+        baud=table.integer("baud", low=1200, high=921_600, default=115_200),
+        gather_s=table.integer("gather_s", low=0, high=3600, default=10),
+        cards=cards,
+        keys={device: key for device, key in known.items() if device in cards.values()},
+    )
+    table.finish()
+    return beidou
 
 
 def _secret(table: Table, key: str, base: Path, environ: Mapping[str, str], variable: str) -> str:

@@ -14,14 +14,17 @@ from typing import Final
 
 from gateway import downlink
 from gateway.accept import Acceptor, Outcome
+from gateway.commands import DeskThread
 from gateway.config import Config
 from gateway.inputs.mqtt import MQTTInput, Pending
+from gateway.inputs.rdss import RDSSInput
 from gateway.journal import Journal
 from gateway.sinks.centre import CentreSink
 from gateway.sinks.cursors import Cursors
 from gateway.sinks.influx import InfluxSink
 from gateway.sinks.sink import Sink
 from gateway.sinks.sqlite import SQLiteSink
+from gateway.updates import SenderThread
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +52,11 @@ class Service:
         self._cursors = Cursors(config.data / "cursors.sqlite")
         self._inbox: queue.Queue[Pending] = queue.Queue(config.queue)
         self._mqtt = MQTTInput(config.broker, config.name, self._inbox)
+        self._rdss = RDSSInput(config.beidou, self._inbox) if config.beidou.port else None
+        self._desk = DeskThread(
+            config.data / "commands.sqlite", config.keys, self._command, self._short
+        )
+        self._updates = SenderThread(config.data / "updates.sqlite", self._update)
         self._sinks: list[Sink] = []
         if config.series.url.startswith("sqlite:"):
             path = Path(config.series.url.removeprefix("sqlite:"))
@@ -70,6 +78,10 @@ class Service:
         for sink in self._sinks:
             sink.start()
         self._mqtt.start()
+        self._desk.start()
+        self._updates.start()
+        if self._rdss:
+            self._rdss.start()
         housekeeping_s = 0.0
         while not self._stopping.is_set():
             batch = self._gather()
@@ -78,7 +90,11 @@ class Service:
             if time.monotonic() - housekeeping_s > _HOUSEKEEPING_S:
                 housekeeping_s = time.monotonic()
                 self._keep_house()
+        self._desk.stop()
+        self._updates.stop()
         self._mqtt.stop()
+        if self._rdss:
+            self._rdss.stop()
         for sink in self._sinks:
             sink.stop()
         for sink in self._sinks:
@@ -124,13 +140,32 @@ class Service:
         for device, ranges in outcome.acks.items():
             for payload in downlink.acks(ranges):
                 self._mqtt.send(device, "ack", payload)
+        if self._rdss:
+            for device, ranges in outcome.beidou.items():
+                self._rdss.acknowledge(device, ranges)
+        for device, answer in outcome.answers:
+            self._desk.take(device, answer)
+        for device, report in outcome.updates:
+            self._updates.take(device, report)
         for device, ask, boot in outcome.fresh:
             now_ms = time.time_ns() // 1_000_000
             self._mqtt.send(device, "cmd", downlink.time_now(ask, now_ms, boot))
 
+    def _command(self, device: str, payload: bytes) -> None:
+        self._mqtt.send(device, "cmd", payload)
+
+    def _short(self, device: str, payload: bytes) -> None:
+        if self._rdss:
+            self._rdss.command(device, payload)
+
+    def _update(self, device: str, payload: bytes) -> None:
+        self._mqtt.send(device, "ota", payload)
+
     def _keep_house(self) -> None:
         now_ms = time.time_ns() // 1_000_000
         try:
+            if self._rdss:
+                self._acceptor.count(self._rdss.take_counts())
             given_up = self._acceptor.give_up_dating(now_ms - self._config.undated_days * _DAY_MS)
             passed = self._cursors.slowest([sink.name for sink in self._sinks])
             before_ms = now_ms - max(self._config.keep_days * _DAY_MS, _KEEP_MIN_MS)

@@ -9,12 +9,13 @@ import cbor2
 import pycddl
 import pytest
 
-from agent.wire import body, decode, document, messages, schema, vectors
+from agent.wire import body, decode, document, frame, manifest, messages, schema, vectors
 from agent.wire.read import Reader
 
 ROOT = Path(__file__).parents[2]
 VECTORS = json.loads((ROOT / "config" / "wire-vectors.json").read_text("utf-8"))
-GOOD = [v for v in VECTORS if "means" in v]
+FRAMES = [v for v in VECTORS if v["kind"] == "beidou-frame"]
+GOOD = [v for v in VECTORS if "means" in v and v not in FRAMES]
 
 
 @functools.cache
@@ -61,6 +62,18 @@ def test_sizes(capsys):
             assert document.longest(row[0]) <= schema.RECORD_MAX
 
 
+@pytest.mark.parametrize("vector", FRAMES, ids=lambda v: v["name"])
+def test_frames_of_the_vectors_are_read(vector):
+    means = vector["means"]
+    content, key = bytes.fromhex(vector["hex"]), bytes.fromhex(means["key"])
+    direction = means["direction"].encode()
+    kind, body = frame.read_frame(content, key, direction, means["device"])
+    assert (kind, bytes(body).hex()) == (means["kind"], means["body"])
+    wrong = bytes([*content[:-1], content[-1] ^ 1])
+    with pytest.raises(frame.FrameError):
+        frame.read_frame(wrong, key, direction, means["device"])
+
+
 @pytest.mark.parametrize("vector", GOOD, ids=lambda v: v["name"])
 def test_good_vectors_follow_the_cddl(vector):
     raw = bytes.fromhex(vector["hex"])
@@ -87,7 +100,9 @@ def test_the_cddl_refuses_each_field_beyond_its_range(row):
                 kind.validate_cbor(cbor2.dumps([*head, *[None] * n, wrong]))
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda v: v["name"])
+@pytest.mark.parametrize(
+    "vector", [v for v in VECTORS if v not in FRAMES], ids=lambda v: v["name"]
+)
 def test_vectors_are_what_our_own_codecs_say(vector):
     raw = bytes.fromhex(vector["hex"])
     if "refused" in vector:
@@ -101,6 +116,7 @@ def test_vectors_are_what_our_own_codecs_say(vector):
         "cmd-dn": lambda: list(messages.read_cmd_down(raw, 0, len(raw))),
         "ota-up": lambda: [messages.OFFER, *messages.read_ota_up(raw)],
         "ota-dn": lambda: list(messages.read_ota_down(raw, 0, len(raw))),
+        "manifest": lambda: [1, *manifest.read(raw)],
         "body": lambda: cbor2.loads(body.encode(body.decode(raw))),
     }[vector["kind"]]()
     assert vectors._plain(read) == vector["means"]

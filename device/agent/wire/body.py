@@ -22,7 +22,8 @@ BODY_MAX: Final = 4 * 1024 * 1024  # bytes; a gateway sends 500 entries at a tim
 ENTRIES_MAX: Final = 10_000
 
 LINK_MQTT: Final = 1
-LINKS: Final = {LINK_MQTT: "mqtt"}
+LINK_BEIDOU: Final = 2
+LINKS: Final = {LINK_MQTT: "mqtt", LINK_BEIDOU: "beidou"}
 
 DATED_BY_DEVICE: Final = 0  # the record carried its time
 DATED_BY_BOOT: Final = 1  # its boot's clock record gave it

@@ -35,21 +35,29 @@ state = [boot, connection: 0..{boot}, up: 0..1]
 ; dn/ack: a CBOR sequence of these; exactly the committed ranges.
 ack = [boot, first: seq, last: seq]
 
-; up/cmd: the question for the time, and the answer to a command.
+; up/cmd: the question for the time, the answer to a command, and a nonce.
 cmd-up = [1, ask: uint32, uptime-s: 0..{tmax}]
-       / [2, id: uint32, result: uint32, detail: bstr .size (0..{args})]
-; dn/cmd: the time with a fresh boot number for a device that lost its own, and a command.
+       / [2, id: uint32, result: uint32, detail: bstr .size (0..{detail})]
+       / [3, ask: uint32, nonce: bstr .size (0..{nonce}), uptime-s: 0..{tmax}]
+; dn/cmd: the time with a fresh boot number for a device that lost its own, a command, and the
+; question for a nonce. `to` is the first bytes of SHA-256(device). `tag` is HMAC-SHA-256(device key,
+; "fw1-cmd" || length of the device id in one byte || device id || the payload up to the tag), cut.
 cmd-dn = [1, ask: uint32, t-now: 0..{tmax}, ms: 0..999, fresh-boot: null / boot]
-       / [2, id: uint32, verb: uint32, until: -4294967296..4294967295,
-          nonce: null / bstr .size (0..{nonce}), arguments: bstr .size (0..{args}),
-          tag: bstr .size (0..{tag})]
+       / [2, id: uint32, to: bstr .size (0..{mark}), verb: uint32,
+          until: -4294967296..4294967295, nonce: null / bstr .size (0..{nonce}),
+          arguments: bstr .size (0..{args}), tag: bstr .size (0..{tag})]
+       / [3, ask: uint32]
 
-; dn/ota: the offer of an update, and one chunk of it.
+; dn/ota: the offer of an update, and one chunk of it. The manifest's bytes hold `manifest`; the
+; signature is Ed25519 by the release key over "fw1-release" || manifest.
 ota-dn = [1, image: uint32, size: uint32, manifest: bstr .size (0..{manifest}),
           signature: bstr .size (0..{signature})]
        / [2, image: uint32, index: uint32, data: bstr .size (0..{data})]
-; up/ota: how far it is; `have` is a bitmap of chunks, first chunk in the lowest bit.
-ota-up = [1, image: uint32, progress: uint32, have: bstr .size (0..{bitmap})]
+; up/ota: how far it is. `state` is a code of birth.update; 0 asks for the offer again. `have` is a
+; bitmap of chunks, the first in the lowest bit, while any are missing; else empty.
+ota-up = [1, image: uint32, state-of-update: uint32, have: bstr .size (0..{bitmap})]
+manifest = [1, version: bstr .size (0..16), rollback: uint32, size: uint32, digest: bstr .size 32,
+            profile: uint32, board: bstr .size (0..32), chunk: 64..{data}, abi: uint32]
 
 ; POST /api/ingest, gateway to centre.
 body = [{version}, gateway: device, entries: [* entry], states: [* presence], counters: [* counter]]
@@ -77,6 +85,8 @@ def cddl() -> str:
             tmax=schema.T_MAX,
             bytes=schema.BYTES_MAX,
             args=messages.ARGUMENTS_MAX,
+            detail=messages.DETAIL_MAX,
+            mark=messages.MARK,
             nonce=messages.NONCE_MAX,
             tag=messages.TAG_MAX,
             manifest=messages.MANIFEST_MAX,
@@ -115,6 +125,7 @@ def table() -> str:
             parts.append(f"| {n} | `{field}` | {unit} | {step} | {limits} | {text} |\n")
     parts.append("\n### Codes\n\n| where | code | meaning |\n|---|---|---|\n")
     coded = {f"`{field}`": names for field, names in words.FIELDS.items()}
+    coded |= {"`cmd` verb": words.VERBS, "`cmd` result": words.RESULTS}
     coded |= {"entry `link`": body.LINKS, "entry `dated`": body.DATED}
     for where, names in coded.items():
         parts.extend(f"| {where} | {code} | {text} |\n" for code, text in names.items())

@@ -116,12 +116,13 @@ class Encoder:
         return pos
 
     def _valid(self, field: tuple, value: int | bytes | None) -> bool:
-        if value is None:
-            return False
-        size = value if isinstance(value, int) else len(value)
-        if (size is value) == (field[1] == "bytes"):
-            return False  # a number where a byte string belongs, or the other way round
-        return field[3] <= size <= field[4]
+        # None, and what no field can be (a float, a tuple: reference B11), is neither of the two.
+        if field[1] != "bytes":
+            return isinstance(value, int) and field[3] <= value <= field[4]
+        # One after the other: a tuple of both would be allocated each time.
+        if isinstance(value, bytes) or isinstance(value, bytearray):
+            return field[3] <= len(value) <= field[4]
+        return False
 
     def _count(self, value: int | bytes | None) -> None:
         if value is not None:

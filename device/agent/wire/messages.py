@@ -6,39 +6,73 @@
     dn/ack     [boot, first, last] …                  a CBOR sequence, exactly the committed ranges
     up/cmd     [1, ask, uptime_s]                     what time is it, and is my boot number good?
     dn/cmd     [1, ask, t, ms, boot / null]           the gateway's answer
-    dn/cmd     [2, id, verb, until, nonce / null, arguments, tag]   do this
+    dn/cmd     [2, id, to, verb, until, nonce / null, arguments, tag]   do this
     up/cmd     [2, id, result, detail]                what came of it
+    dn/cmd     [3, ask]                               give me a nonce, for a command that needs one
+    up/cmd     [3, ask, nonce, uptime_s]              here it is
     dn/ota     [1, image, size, manifest, signature]  an update is offered
     dn/ota     [2, image, index, data]                one chunk of it
     up/ota     [1, image, state, have]                how far it is; `have` is a bitmap of chunks
 
 `t` and `until` are seconds since 2020-01-01 UTC, or, when negative, -1 - uptime in seconds, as in a
-record. Both sides use this module, so that nobody reads the contract differently.
+record. A command whose `until` is negative carries a nonce, because uptime means something within one
+start only. `to` is `mark(device)`: a command that went astray is told from a forged one. `tag` is
+`command_tag`, whole or cut to not less than TAG_MIN bytes.
+
+Both sides use this module, so that nobody reads the contract differently.
 """
 
 import hashlib
 
 from agent.compat import const
-from agent.wire import schema
+from agent.wire import schema, sign
 from agent.wire.encode import put_array, put_bytes, put_int
 from agent.wire.read import MessageError, Reader
 
 # First item of a `cmd` payload.
 CLOCK = const(1)
 DO = const(2)
+NONCE = const(3)
+
+# Verbs of DO. Those that DANGEROUS holds need a nonce.
+REPORT = const(1)
+SETTINGS = const(2)
+ACCESS = const(3)
+LAMP_TEST = const(4)
+LAMP_MODE = const(5)
+RELAY_TRIP = const(6)
+RELAY_PERMIT = const(7)
+REBOOT = const(8)
+LOG = const(9)
+POST_MORTEM = const(10)
+UPDATE = const(11)
+DANGEROUS = (SETTINGS, ACCESS, LAMP_MODE, RELAY_TRIP, RELAY_PERMIT, REBOOT, UPDATE)
 
 # First item of an `ota` payload.
 OFFER = const(1)
 CHUNK = const(2)
 
-# Third item of an answer to DO, and of an up/ota report.
+# Third item of an answer to DO.
 RESULT_DONE = const(0)
-RESULT_UNSUPPORTED = const(1)
-RESULT_REFUSED = const(2)
-RESULT_FAILED = const(3)
+RESULT_UNSUPPORTED = const(1)  # this device has no such verb
+RESULT_REFUSED = const(2)  # by what was to do it: a meter, the settings' check
+RESULT_FAILED = const(3)  # begun, and not brought to its end
+RESULT_BAD_TAG = const(4)
+RESULT_OTHER_DEVICE = const(5)
+RESULT_EXPIRED = const(6)
+RESULT_NO_CLOCK = const(7)  # `until` is a time of day, and the device does not know it
+RESULT_NONCE = const(8)  # missing, wrong, used, or too old
+RESULT_STALE = const(9)  # the id is not above the last one, and its answer is not kept any more
+RESULT_ARGUMENTS = const(10)
+RESULT_BUSY = const(11)  # with another command
+RESULT_NO_STORAGE = const(12)  # the flash does not take the id, so it could happen twice
+RESULT_INTERRUPTED = const(13)  # the device restarted before it could say what came of it
 
-ARGUMENTS_MAX = const(1024)  # bytes of a command's arguments or of its answer's detail
-TAG_MAX = const(32)  # an HMAC-SHA-256, whole or cut
+ARGUMENTS_MAX = const(3072)  # bytes of a command's arguments; new credentials are the longest
+DETAIL_MAX = const(1024)  # bytes of an answer's detail
+MARK = const(4)
+TAG_MIN = const(16)
+TAG_MAX = const(32)
 NONCE_MAX = const(16)
 MANIFEST_MAX = const(512)
 SIGNATURE_MAX = const(64)  # Ed25519
@@ -127,9 +161,27 @@ def put_clock_tell(buf: bytearray, ask: int, t: int, ms: int, boot: int | None) 
     return put_int(buf, pos, boot)
 
 
+def mark(device: str) -> bytes:
+    """Return what a command names its device by: the first bytes of SHA-256(device id)."""
+    return hashlib.sha256(device.encode()).digest()[:MARK]
+
+
+def command_tag(key: bytes, device: str, part: bytes | bytearray | memoryview) -> bytes:
+    """Return a command's whole tag; `part` is its payload up to the tag (see `signed_end`)."""
+    name = device.encode()
+    return sign.tag(key, b"fw1-cmd", bytes([len(name)]), name, part)
+
+
+def signed_end(end: int, tag: bytes) -> int:
+    """Return where the signed part of a command ends that ends at `end`."""
+    n = len(tag)
+    return end - n - (1 if n < 24 else 2)
+
+
 def put_do(
     buf: bytearray,
     command: int,
+    to: bytes,
     verb: int,
     until: int,
     nonce: bytes | None,
@@ -137,9 +189,10 @@ def put_do(
     tag: bytes,
 ) -> int:
     """Write a command; return its length. `nonce` may be None."""
-    pos = put_array(buf, 0, 7)
+    pos = put_array(buf, 0, 8)
     pos = put_int(buf, pos, DO)
     pos = put_int(buf, pos, command)
+    pos = put_bytes(buf, pos, to)
     pos = put_int(buf, pos, verb)
     pos = put_int(buf, pos, until)
     pos = put_bytes(buf, pos, nonce)
@@ -156,8 +209,24 @@ def put_done(buf: bytearray, command: int, result: int, detail: bytes) -> int:
     return put_bytes(buf, pos, detail)
 
 
+def put_nonce_ask(buf: bytearray, ask: int) -> int:
+    """Write the gateway's question for a nonce; return its length."""
+    pos = put_array(buf, 0, 2)
+    pos = put_int(buf, pos, NONCE)
+    return put_int(buf, pos, ask)
+
+
+def put_nonce(buf: bytearray, ask: int, nonce: bytes, uptime_s: int) -> int:
+    """Write the device's answer; return its length."""
+    pos = put_array(buf, 0, 4)
+    pos = put_int(buf, pos, NONCE)
+    pos = put_int(buf, pos, ask)
+    pos = put_bytes(buf, pos, nonce)
+    return put_int(buf, pos, uptime_s)
+
+
 def read_cmd_up(payload: bytes | bytearray) -> tuple:
-    """Return (CLOCK, ask, uptime_s) or (DO, id, result, detail)."""
+    """Return (CLOCK, ask, uptime_s), (DO, id, result, detail) or (NONCE, ask, nonce, uptime_s)."""
     reader = Reader(payload, 0, len(payload))
     items = reader.array(3, 4)
     kind = reader.uint()
@@ -165,15 +234,21 @@ def read_cmd_up(payload: bytes | bytearray) -> tuple:
         return _whole(reader, items, (kind, reader.uint(), reader.uint(schema.T_MAX)))
     if kind == DO:
         command, result = reader.uint(), reader.uint()
-        detail = reader.byte_string(ARGUMENTS_MAX)
+        detail = reader.byte_string(DETAIL_MAX)
         return _whole(reader, items, (kind, command, result, detail))
+    if kind == NONCE:
+        ask, nonce = reader.uint(), reader.byte_string(NONCE_MAX)
+        return _whole(reader, items, (kind, ask, nonce, reader.uint(schema.T_MAX)))
     raise MessageError("unknown-kind", str(kind))
 
 
 def read_cmd_down(buf: bytes | bytearray, start: int, end: int) -> tuple:
-    """Return (CLOCK, ask, t, ms, boot) or (DO, id, verb, until, nonce, arguments, tag)."""
+    """Read a command payload.
+
+    Returns (CLOCK, ask, t, ms, boot), (DO, id, to, verb, until, nonce, arguments, tag) or (NONCE, ask).
+    """
     reader = Reader(buf, start, end)
-    items = reader.array(5, 7)
+    items = reader.array(2, 8)
     kind = reader.uint()
     if kind == CLOCK:
         ask = reader.uint()
@@ -182,10 +257,13 @@ def read_cmd_down(buf: bytes | bytearray, start: int, end: int) -> tuple:
         boot = None if reader.null() else reader.uint(schema.BOOT_MAX)
         return _whole(reader, items, (kind, ask, t, ms, boot))
     if kind == DO:
-        command, verb, until = reader.uint(), reader.uint(), reader.integer()
+        command, to, verb = reader.uint(), reader.byte_string(MARK), reader.uint()
+        until = reader.integer()
         nonce = None if reader.null() else reader.byte_string(NONCE_MAX)
         arguments, tag = reader.byte_string(ARGUMENTS_MAX), reader.byte_string(TAG_MAX)
-        return _whole(reader, items, (kind, command, verb, until, nonce, arguments, tag))
+        return _whole(reader, items, (kind, command, to, verb, until, nonce, arguments, tag))
+    if kind == NONCE:
+        return _whole(reader, items, (kind, reader.uint()))
     raise MessageError("unknown-kind", str(kind))
 
 
@@ -224,7 +302,11 @@ def read_ota_down(buf: bytes | bytearray, start: int, end: int) -> tuple:
 
 
 def put_ota_report(buf: bytearray, image: int, state: int, have: bytes) -> int:
-    """Write how far an update is (`state`: a RESULT_ code); return its length."""
+    """Write how far an update is; return its length.
+
+    `state` is a code UPDATE_*, of which UPDATE_NONE asks for the offer again. `have` says which chunks
+    have come, the first in the lowest bit, while any are missing; else it is empty.
+    """
     pos = put_array(buf, 0, 4)
     pos = put_int(buf, pos, OFFER)
     pos = put_int(buf, pos, image)

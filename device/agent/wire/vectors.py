@@ -7,12 +7,17 @@ from collections.abc import Callable
 
 import cbor2
 
-from agent.wire import body, codes, messages, schema
+from agent.wire import body, codes, frame, messages, schema
 from agent.wire.encode import Encoder
+from agent.wire.release import Facts, manifest
 
 Value = int | bytes | None
 Field = tuple[str, str, int, int, int]
 Vector = dict[str, object]
+
+# Who the vectors' commands are for.
+VECTOR_DEVICE = "buoy-1"
+VECTOR_KEY = bytes(range(32))
 
 # One payload for each code that the record decoder finds in bytes alone.
 REFUSED: dict[str, bytes] = {
@@ -58,6 +63,7 @@ def every() -> list[Vector]:
     out.append(_vector("a schema of the future", "record", cbor2.dumps([999, 7, 8, 9, 10])))
     out.extend(_vector(name, kind, raw) for name, kind, raw in _messages())
     out.append(_vector("a delivery to the centre", "body", body.encode(_delivery())))
+    out.extend(_frames())
     out.extend(
         {"name": f"refused: {code}", "kind": "record", "hex": raw.hex(), "refused": code}
         for code, raw in REFUSED.items()
@@ -97,15 +103,37 @@ def written(put: Callable[..., int], *items: object) -> bytes:
     return bytes(buf[:n])
 
 
+def signed_command(
+    command: int,
+    verb: int,
+    until: int,
+    nonce: bytes | None,
+    arguments: bytes,
+    size: int = messages.TAG_MIN,
+) -> bytes:
+    """Return a command for VECTOR_DEVICE, signed with VECTOR_KEY."""
+    m = messages
+    mark = m.mark(VECTOR_DEVICE)
+    unsigned = written(m.put_do, command, mark, verb, until, nonce, arguments, bytes(size))
+    part = unsigned[: m.signed_end(len(unsigned), bytes(size))]
+    tag = m.command_tag(VECTOR_KEY, VECTOR_DEVICE, part)[:size]
+    return written(m.put_do, command, mark, verb, until, nonce, arguments, tag)
+
+
 def _messages() -> list[tuple[str, str, bytes]]:
     m = messages
-    tag = bytes(range(m.TAG_MAX))
     two = written(m.put_ack, 0, 11, 0, 0) + written(m.put_ack, 0, 12, 0, schema.SEQ_MAX)
     fresh = written(m.put_clock_tell, 1, 217000000, 0, 4096)
-    command = written(m.put_do, 9, 4, 217000600, b"nonce", b"\x81\x01", tag)
-    by_uptime = written(m.put_do, 10, 1, -3601, None, b"", tag)
+    nonce = bytes(range(0xA0, 0xA8))
+    command = signed_command(9, m.REPORT, 217000600, None, b"")
+    by_uptime = signed_command(10, m.LAMP_MODE, -3601, nonce, b"\x82\x01\x18\x3c")
+    whole_tag = signed_command(11, m.LAMP_TEST, 217000600, None, b"\x81\x0a", m.TAG_MAX)
     answer = written(m.put_done, 9, m.RESULT_UNSUPPORTED, b"")
-    offer = written(m.put_ota_offer, 5, 61440, b"\x81\x05", bytes(64))
+    digest = bytes(range(32))
+    facts = Facts(b"0.2.0", 4, 61440, digest, codes.PROFILE_BEACON, b"virtual", 1024, 6)
+    signed = manifest(facts)
+    offer = written(m.put_ota_offer, 5, 61440, signed, bytes(64))
+    receiving = written(m.put_ota_report, 5, codes.UPDATE_RECEIVING, b"\x0b")
     return [
         ("connected", "state", written(m.put_state, 12, 3, codes.STATE_UP)),
         ("the will", "state", written(m.put_state, 12, 3, codes.STATE_LOST)),
@@ -116,10 +144,15 @@ def _messages() -> list[tuple[str, str, bytes]]:
         ("the time, and a fresh boot number", "cmd-dn", fresh),
         ("a command", "cmd-dn", command),
         ("a command that ends by uptime", "cmd-dn", by_uptime),
+        ("a command with its whole tag", "cmd-dn", whole_tag),
+        ("give me a nonce", "cmd-dn", written(m.put_nonce_ask, 77)),
+        ("a nonce", "cmd-up", written(m.put_nonce, 77, nonce, 3000)),
         ("the answer to a command", "cmd-up", answer),
         ("an update is offered", "ota-dn", offer),
+        ("what a release says of itself", "manifest", signed),
         ("one chunk", "ota-dn", written(m.put_ota_chunk, 5, 3, b"code")),
-        ("how far it is", "ota-up", written(m.put_ota_report, 5, m.RESULT_UNSUPPORTED, b"\x0b")),
+        ("chunks 0, 1 and 3 have come", "ota-up", receiving),
+        ("it is confirmed", "ota-up", written(m.put_ota_report, 5, codes.UPDATE_CONFIRMED, b"")),
     ]
 
 
@@ -128,6 +161,31 @@ def _delivery() -> body.Body:
     entry = body.Entry("buoy-1", body.LINK_MQTT, 1794835200123, 217000000, 0, record)
     state = body.State("buoy-1", 12, 3, codes.STATE_UP, 1794835200100)
     return body.Body("gateway-1", [entry], [state], {"dead_letters": 0})
+
+
+def _frames() -> list[Vector]:
+    """BeiDou short messages: no CBOR around the body, so the CDDL does not know them (`wire.frame`)."""
+    alarm = written_record(schema.ALARM, [codes.ALARM_BATTERY_LOW, 1, 10900, 11000])
+    ack = written(messages.put_ack, 0, 12, 3, 7)
+    cases = (
+        ("an alarm by BeiDou", frame.UP, frame.RECORDS, alarm),
+        ("an acknowledgement by BeiDou", frame.DOWN, frame.ACK, ack),
+    )
+    out: list[Vector] = []
+    for name, direction, kind, inner in cases:
+        buf = bytearray(frame.FRAME_MAX)
+        n = frame.put_frame(
+            buf, VECTOR_KEY, direction, VECTOR_DEVICE, kind, bytearray(inner), len(inner)
+        )
+        means = {
+            "key": VECTOR_KEY.hex(),
+            "direction": direction.decode(),
+            "device": VECTOR_DEVICE,
+            "kind": kind,
+            "body": inner.hex(),
+        }
+        out.append({"name": name, "kind": "beidou-frame", "hex": buf[:n].hex(), "means": means})
+    return out
 
 
 def _vector(name: str, kind: str, raw: bytes) -> Vector:

@@ -1,10 +1,10 @@
 """The words for the codes that records carry (host only: a board sends numbers).
 
 `FIELDS` maps a field, as `schema.field`, to the words of its codes; `FLAGS` maps a schema to the
-names of the lower byte's bits in its `flags`.
+names of the lower byte's bits in its `flags`. `VERBS` and `RESULTS` are those of commands.
 """
 
-from agent.wire import codes
+from agent.wire import codes, messages
 
 FIELDS = {
     "clock.source": {
@@ -95,4 +95,35 @@ FIELDS = {
 FLAGS = {
     "beacon": ("lit", "charging"),
     "meter": ("plug-inserted", "breaker-closed", "relay-closed"),
+}
+
+VERBS = {
+    messages.REPORT: "report",
+    messages.SETTINGS: "settings",
+    messages.ACCESS: "access",
+    messages.LAMP_TEST: "lamp-test",
+    messages.LAMP_MODE: "lamp-mode",
+    messages.RELAY_TRIP: "relay-trip",
+    messages.RELAY_PERMIT: "relay-permit",
+    messages.REBOOT: "reboot",
+    messages.LOG: "log",
+    messages.POST_MORTEM: "post-mortem",
+    messages.UPDATE: "update",
+}
+
+RESULTS = {
+    messages.RESULT_DONE: "done",
+    messages.RESULT_UNSUPPORTED: "unsupported",
+    messages.RESULT_REFUSED: "refused",
+    messages.RESULT_FAILED: "failed",
+    messages.RESULT_BAD_TAG: "bad-tag",
+    messages.RESULT_OTHER_DEVICE: "other-device",
+    messages.RESULT_EXPIRED: "expired",
+    messages.RESULT_NO_CLOCK: "no-clock",
+    messages.RESULT_NONCE: "nonce",
+    messages.RESULT_STALE: "stale",
+    messages.RESULT_ARGUMENTS: "arguments",
+    messages.RESULT_BUSY: "busy",
+    messages.RESULT_NO_STORAGE: "no-storage",
+    messages.RESULT_INTERRUPTED: "interrupted",
 }
