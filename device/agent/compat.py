@@ -3,6 +3,7 @@
 Every name here exists on both; its docstring says what differs.
 """
 
+import io
 import sys
 
 try:
@@ -14,12 +15,20 @@ except ImportError:
         return value
 
 
-def print_exception(error):
-    """Print an exception's traceback: CPython has no `sys.print_exception`."""
+def traceback(error):
+    """Return an exception's traceback as text: MicroPython prints it to a stream, CPython formats it."""
     if hasattr(sys, "print_exception"):
-        sys.print_exception(error)
-    else:
-        sys.excepthook(type(error), error, error.__traceback__)
+        text = io.StringIO()
+        sys.print_exception(error, text)
+        return text.getvalue()
+    from traceback import format_exception
+
+    return "".join(format_exception(error))
 
 
-__all__ = ("const", "print_exception")
+def print_exception(error):
+    """Print an exception's traceback."""
+    print(traceback(error))
+
+
+__all__ = ("const", "print_exception", "traceback")

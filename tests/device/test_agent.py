@@ -1,17 +1,14 @@
 """The whole agent on a fake board: records, identities, dating, faults of parts, stopping."""
 
-import json
 import unittest
 
-from fakes import FakeBoard, FakeReader, FakeStore
+from commissioned import KEY, given
+from fakes import FakeBoard, FakeOutput, FakeReader, FakeStore
+from gatewayside import Gateway, records
 
-from agent import config as settings
 from agent.agent import Agent
-from agent.identity import Identity
 from agent.keep.boots import pack
-from agent.main import profile_of
 from agent.wire import codes, messages, schema
-from agent.wire.read import Reader
 
 T = 217400000  # 2026-11-21T04:53:20Z
 
@@ -32,24 +29,6 @@ def rmc(second):
 def gga(second):
     body = "GNGGA,0453%02d.000,3106.0000,N,12212.0000,E,1,12,0.80,5.0,M,0.0,M,," % second
     return sentence(body.encode())
-
-
-def records(payload):
-    """Take a CBOR sequence of records apart."""
-    reader = Reader(payload, 0, len(payload))
-    out = []
-    while not reader.at_end():
-        n = reader.array(schema.HEAD_ITEMS, schema.ITEMS_MAX)
-        items = []
-        for _ in range(n):
-            if reader.null():
-                items.append(None)
-            elif reader.buf[reader.pos] >> 5 == 2:
-                items.append(reader.byte_string(schema.BYTES_MAX))
-            else:
-                items.append(reader.integer())
-        out.append(items)
-    return out
 
 
 class Running(unittest.TestCase):
@@ -73,15 +52,10 @@ class Running(unittest.TestCase):
         }
 
     def start(self):
-        config, errors = settings.load(json.dumps(self.settings))
-        self.agent = Agent(
-            self.board,
-            config,
-            errors,
-            b"\1\2\3\4",
-            Identity("buoy-1", "pw", None),
-            profile_of(self.profile),
-        )
+        wanted = {"profile": self.profile, "board": "fake"}
+        wanted.update(self.settings)
+        self.given = given(self.board, wanted)
+        self.agent = Agent(self.given)
 
     def run_s(self, seconds, step_ms=50):
         wait = 0
@@ -114,9 +88,15 @@ class Beacon(Running):
                 codes.PROFILE_BEACON,
                 b"0.1.0",
                 b"fake",
-                b"\1\2\3\4",
+                self.given.config_hash,
                 3,
                 0,
+                codes.INTENT_NONE,
+                None,
+                codes.MODE_NORMAL,
+                0,
+                codes.SETTINGS_NONE,
+                codes.UPDATE_NONE,
             ],
         )
 
@@ -194,14 +174,9 @@ class Beacon(Running):
 
         self.board.adcs["batt_mv"] = Broken()
         self.start()
-        import agent.agent as module
-
         printed = []
-        module.print_exception, kept = printed.append, module.print_exception
-        try:
-            self.run_s(40)
-        finally:
-            module.print_exception = kept
+        self.agent.works.log.note = printed.append
+        self.run_s(40)
         last = self.sent(schema.BEACON)[-1]
         self.assertEqual(last[8:11], [300, None, -150])
         health = self.sent(schema.HEALTH)[-1]
@@ -227,7 +202,7 @@ class Beacon(Running):
     def test_stopping_does_not_wait_for_ever(self):
         self.run_s(6)
         self.agent.stop()
-        self.assertEqual(self.run_s(4), -1)
+        self.assertEqual(self.run_s(9), -1)
 
 
 class ShorePower(Running):
@@ -246,39 +221,170 @@ class ShorePower(Running):
         self.assertTrue(len(self.board.lines["rs485"].written) > 20)
 
 
-class Settings(unittest.TestCase):
-    def test_every_default_is_allowed(self):
-        _, errors = settings.load("{}")
-        self.assertEqual(errors, [])
-        for key, (kind, allowed, default) in settings.SETTINGS.items():
-            self.assertTrue(settings._valid(default, kind, allowed), key)
+class Rtc:
+    """A calendar that counts by itself, as long as the board's ticks do."""
 
-    def test_sections(self):
-        config, errors = settings.load('{"report_s": 5, "gnss": {"baud": 4800}}')
-        self.assertEqual((config["report_s"], config["gnss.baud"], errors), (5, 4800, []))
+    ppm = 20
 
-    def test_a_wrong_setting_is_named_and_the_default_used(self):
-        for text, key, value in (
-            ('{"report_s": 0}', "report_s", 600),
-            ('{"report_s": "often"}', "report_s", 600),
-            ('{"report_s": true}', "report_s", 600),
-            ('{"profile": "boat"}', "profile", "beacon"),
-            ('{"meter": {"parity": 2}}', "meter.parity", "even"),
-            ('{"broker": {"host": ""}}', "broker.host", "127.0.0.1"),
-        ):
-            config, errors = settings.load(text)
-            self.assertEqual(config[key], value)
-            self.assertEqual(len(errors), 1)
-            self.assertTrue(key in errors[0] and "only" in errors[0], errors[0])
+    def __init__(self, board):
+        self._board = board
+        self._t = None
 
-    def test_an_unknown_setting(self):
-        _, errors = settings.load('{"repotr_s": 5}')
-        self.assertTrue("repotr_s" in errors[0])
+    def get(self):
+        return None if self._t is None else self._t + (self._board.ticks - self._at) // 1000
 
-    def test_no_json_at_all(self):
-        for text in ("", "{", "[1]", "\xff", '{"a"'):
-            config, errors = settings.load(text)
-            self.assertEqual((config["report_s"], len(errors)), (600, 1))
+    def set(self, t):
+        self._t = t
+        self._at = self._board.ticks
+
+
+class Life(Running):
+    """What the agent does beyond reporting, with a gateway that answers."""
+
+    settings = {"report_s": 600, "detail_s": 3600, "sleep": "yes", "keepalive_s": 600}
+
+    def setUp(self):
+        self.board = FakeBoard()
+        self.board.stores = (FakeStore(pack(4)), FakeStore(pack(4)))
+        self.rtc = Rtc(self.board)
+        self.board.rtc = lambda: self.rtc
+        self.lantern = FakeOutput()
+        self.board.outputs = {"lantern": self.lantern}
+        self.fit()
+        self.gateway = Gateway(self.board.broker, "buoy-1", KEY)
+        self.gateway.time = lambda: T + self.board.ticks // 1000
+        self.start()
+
+    def run_s(self, seconds, step_ms=50):
+        for _ in range(0, seconds * 1000, step_ms):
+            self.board.ticks += step_ms
+            self.agent.step(self.board.ticks)
+            self.gateway.poll()
+            if self.board.sleeps or self.board.resets:
+                break
+
+    def made(self, schema_id):
+        identities = sorted(self.gateway.records)
+        return [
+            self.gateway.records[i] for i in identities if self.gateway.records[i][0] == schema_id
+        ]
+
+    def wake(self, cause):
+        self.board.cause = cause
+        self.board.ticks += self.board.sleeps.pop() if self.board.sleeps else 1000
+        self.board.resets = []
+        self.given = given(self.board)
+        self.agent = Agent(self.given)
+
+    def test_a_wake_goes_on_with_boot_and_seq(self):
+        self.run_s(300)
+        slept_ms = self.board.sleeps[0]
+        self.assertTrue(300000 < slept_ms <= 600000, slept_ms)
+        self.assertEqual(self.agent.outbox.kept, 0)
+        before = max(self.gateway.records)
+        self.wake(codes.RESET_DEEP_SLEEP)
+        self.run_s(300)
+        after = max(self.gateway.records)
+        self.assertEqual(before[0], after[0])
+        self.assertTrue(after[1] > before[1])
+        self.assertEqual(len(self.made(schema.BIRTH)), 1)
+        seqs = sorted(seq for _, seq in self.gateway.records)
+        self.assertEqual(seqs, list(range(len(seqs))))
+        self.assertTrue(self.made(schema.BEACON)[-1][3] - T >= 600)
+        # Any other start is a boot of its own.
+        self.wake(codes.RESET_WATCHDOG)
+        self.run_s(30)
+        self.assertEqual([r[1] for r in self.made(schema.BIRTH)], [5, 6])
+
+    def test_without_a_clock_nobody_sleeps(self):
+        self.gateway.time = None
+        self.run_s(400)
+        self.assertEqual(self.board.sleeps, [])
+
+    def test_a_part_that_hangs_is_named_in_the_next_birth(self):
+        class Hangs:
+            def poll(self, now_ms):
+                raise KeyboardInterrupt  # a real one would not come back at all
+
+        parts = self.agent.works.parts
+        place = parts[2][0]
+        self.agent.works.parts = parts[:2] + ((place, Hangs()),) + parts[3:]
+        try:
+            self.run_s(1)
+            self.assertTrue(False, "it did not hang")
+        except KeyboardInterrupt:
+            pass
+        self.wake(codes.RESET_WATCHDOG)
+        self.run_s(30)
+        birth = self.made(schema.BIRTH)[-1]
+        self.assertEqual(birth[12], b"lamp")
+
+    def test_the_watchdog_is_fed_while_all_is_well(self):
+        self.run_s(10)
+        self.assertTrue(8 <= self.board.dog.fed <= 11, self.board.dog.fed)
+
+    def test_the_guard_hears_that_all_is_well(self):
+        self.run_s(10)
+        self.assertEqual(self.board.own_guard.calls, ["good"])
+
+    def test_an_alarm_travels_before_what_waits(self):
+        self.board.up = False
+        self.board.adcs["batt_mv"].value = 12600
+        self.run_s(100)
+        for n in range(200):
+            self.agent.emit(schema.BEACON, (0, n))
+        self.agent.emit(schema.ALARM, (codes.ALARM_BATTERY_LOW, 1, 10000, 11000))
+        self.board.up = True
+        self.run_s(300)
+        first = self.gateway.records[self.gateway.order[0]]
+        self.assertEqual(first[0], schema.ALARM)
+        self.assertEqual(len(self.made(schema.BEACON)) >= 200, True)
+
+    def nonce(self):
+        self.gateway.ask_nonce()
+        self.run_s(1)
+        return self.gateway.nonce
+
+    def test_a_reboot_by_command(self):
+        self.run_s(20)
+        self.gateway.command(1, messages.REBOOT, T + 3600, nonce=self.nonce())
+        self.run_s(10)
+        self.assertEqual(self.board.resets, [codes.INTENT_COMMAND])
+        self.assertEqual(self.gateway.states[-1][2], 0)
+        self.board.memory = b""
+        self.wake(codes.RESET_HARD)
+        self.run_s(20)
+        self.assertEqual(self.gateway.answers, [(1, messages.RESULT_DONE, b"")])
+
+    def test_settings_by_command_are_tried_and_confirmed(self):
+        self.run_s(20)
+        text = b'{"profile": "beacon", "board": "fake", "report_s": 30}'
+        self.gateway.command(1, messages.SETTINGS, T + 3600, text, self.nonce())
+        self.run_s(10)
+        self.assertEqual(self.board.resets, [codes.INTENT_SETTINGS])
+        self.wake(codes.RESET_HARD)
+        self.assertEqual(self.given.config["report_s"], 30)
+        self.run_s(30)
+        birth = self.made(schema.BIRTH)[-1]
+        self.assertEqual(birth[15:17], [codes.SETTINGS_TRIAL] + birth[16:17])
+        self.wake(codes.RESET_HARD)
+        self.assertEqual(self.given.config["report_s"], 30)
+
+    def test_a_lamp_mode_ends_with_the_agent(self):
+        self.run_s(20)
+        self.gateway.command(1, messages.LAMP_MODE, T + 3600, b"\x82\x01\x0a", self.nonce())
+        self.run_s(2)
+        self.assertTrue(self.lantern.held)
+        self.agent.stop()
+        self.run_s(20)
+        self.assertTrue(not self.lantern.held)
+
+    def test_a_weak_battery_starts_no_radio(self):
+        self.settings = {"report_s": 60, "battery": {"on_mv": 12000, "off_mv": 11000}}
+        self.board.adcs["batt_mv"].value = 10500
+        self.start()
+        self.run_s(60)
+        self.assertEqual(self.board.broker.packets, [])
 
 
 if __name__ == "__main__":

@@ -170,10 +170,19 @@ class Messages(unittest.TestCase):
             )
 
     def test_commands_and_updates(self):
-        n = messages.put_do(self.buf, 9, 4, -3601, None, b"\x80", b"t" * 32)
+        n = messages.put_do(self.buf, 9, b"mark", 4, -3601, None, b"\x80", b"t" * 32)
         self.assertEqual(
             messages.read_cmd_down(self.buf, 0, n),
-            (messages.DO, 9, 4, -3601, None, b"\x80", b"t" * 32),
+            (messages.DO, 9, b"mark", 4, -3601, None, b"\x80", b"t" * 32),
+        )
+        self.assertEqual(
+            bytes(self.buf[messages.signed_end(n, b"t" * 32) : n]), b"\x58\x20" + b"t" * 32
+        )
+        n = messages.put_nonce_ask(self.buf, 70000)
+        self.assertEqual(messages.read_cmd_down(self.buf, 0, n), (messages.NONCE, 70000))
+        n = messages.put_nonce(self.buf, 70000, b"12345678", 99)
+        self.assertEqual(
+            messages.read_cmd_up(self.buf[:n]), (messages.NONCE, 70000, b"12345678", 99)
         )
         n = messages.put_done(self.buf, 9, 1, b"")
         self.assertEqual(messages.read_cmd_up(self.buf[:n]), (messages.DO, 9, 1, b""))
@@ -189,7 +198,7 @@ class Messages(unittest.TestCase):
         self.assertEqual(messages.read_ota_up(self.buf[:n]), (5, 1, b"\x0b"))
 
     def test_every_cut_and_every_flipped_byte_is_an_error_or_a_message(self):
-        n = messages.put_do(self.buf, 9, 4, 217000000, b"nonce", b"\x81\x01", b"t" * 8)
+        n = messages.put_do(self.buf, 9, b"mark", 4, 217000000, b"nonce", b"\x81\x01", b"t" * 8)
         whole = bytes(self.buf[:n])
         for cut in range(n):
             with self.assertRaises(MessageError):
@@ -200,7 +209,7 @@ class Messages(unittest.TestCase):
                 broken[i] ^= 1 << bit
                 try:
                     message = messages.read_cmd_down(broken, 0, n)
-                    self.assertTrue(message[0] in (messages.CLOCK, messages.DO))
+                    self.assertTrue(message[0] in (messages.CLOCK, messages.DO, messages.NONCE))
                 except MessageError:
                     pass
 

@@ -5,9 +5,10 @@ from agent.sense.ais import AIS
 from agent.sense.analogue import Analogue
 from agent.sense.gnss import GNSS
 from agent.sense.lamp import Lamp
+from agent.sense.lantern import Lantern
 from agent.sense.receiver import Receiver
 from agent.sense.targets import Targets
-from agent.wire import codes, schema
+from agent.wire import codes, messages, schema
 
 _BUFFER = const(256)  # bytes read from a line at once
 _CHARGING_MA = const(20)  # less is the battery monitor's noise
@@ -33,14 +34,25 @@ class Beacon:
         self._batt_ma = Analogue(hal.adc("batt_ma"))
         self._solar_mv = Analogue(hal.adc("solar_mv"))
         self._temp_dc = Analogue(hal.adc("temp_dc"))
+        self._lantern = Lantern(
+            hal.output("lantern"),
+            hal.output("lamp_test"),
+            hal.adc("lamp_ma"),
+            hal.adc("solar_mv"),
+        )
+        self.actions = {
+            messages.LAMP_TEST: self._lantern.test,
+            messages.LAMP_MODE: self._lantern.mode,
+        }
         self.parts = (
-            self._gnss_line,
-            self._ais_line,
-            self._lamp,
-            self._batt_mv,
-            self._batt_ma,
-            self._solar_mv,
-            self._temp_dc,
+            (b"gnss", self._gnss_line),
+            (b"ais", self._ais_line),
+            (b"lamp", self._lamp),
+            (b"lamp", self._lantern),
+            (b"inputs", self._batt_mv),
+            (b"inputs", self._batt_ma),
+            (b"inputs", self._solar_mv),
+            (b"inputs", self._temp_dc),
         )
 
     def gather(self, agent, now_ms):
@@ -118,6 +130,14 @@ class Beacon:
                 gnss.old_dates + agent.clock.refused,
             ),
         )
+
+    def busy(self):
+        """Return whether a sleep would cut something off."""
+        return self._lantern.held
+
+    def release(self):
+        """Let go of everything that is held, because the agent stops."""
+        self._lantern.release()
 
     def refused(self):
         """Return how many values were left out before the encoder saw them."""

@@ -2,7 +2,8 @@
 
 from agent.compat import const
 from agent.meter.reader import MeterReader
-from agent.wire import codes, schema
+from agent.meter.relay import Relay
+from agent.wire import codes, messages, schema
 
 _PARITY = {"none": None, "even": 0, "odd": 1}
 _RX_METER_AT = const(14)  # the meter's place in the `rx` schema
@@ -19,7 +20,9 @@ class ShorePower:
         self._values = [None] * len(schema.SCHEMAS[schema.METER][3])
         self._rx = [None] * (_RX_METER_AT + 3)
         self._meter = _meter(hal, config, errors)
-        self.parts = (self._meter,)
+        relay = Relay(self._meter)
+        self.actions = {messages.RELAY_TRIP: relay.trip, messages.RELAY_PERMIT: relay.permit}
+        self.parts = ((b"meter", self._meter),)
 
     def gather(self, agent, now_ms):
         """Do nothing: a pile has nothing to tell between reports."""
@@ -43,6 +46,13 @@ class ShorePower:
         self._rx[_RX_METER_AT:] = (self._meter.frames, self._meter.bad, self._meter.silent)
         agent.emit(schema.RX, self._rx)
 
+    def busy(self):
+        """Return whether a sleep would cut something off: always, a pile has mains."""
+        return True
+
+    def release(self):
+        """Do nothing: nothing is held."""
+
     def refused(self):
         """Return how many values were left out before the encoder saw them."""
         return self._meter.refused
@@ -62,10 +72,12 @@ def _meter(hal, config, errors):
             pt=config["meter.pt"],
             ct=config["meter.ct"],
             period_ms=config["meter.period_s"] * 1000,
+            password=config["meter.password"],
+            operator=config["meter.operator"],
         )
     except ValueError as error:
         # The settings are good one by one but not together; a pile must not be silent for that.
-        errors.append("config.json: meter.%s; defaults are used" % error)
+        errors.append("settings: meter.%s; defaults are used" % error)
         return MeterReader(line, protocol=config["meter.protocol"])
 
 

@@ -31,3 +31,24 @@ def _days(year, month, day):
         month += 12
     leaps = year // 4 - year // 100 + year // 400
     return 365 * year + leaps + (153 * month - 457) // 5 + day - _DAYS_BEFORE_2020
+
+
+def date(t):
+    """Return (year, month, day) of a time in seconds since 2020-01-01, 0 or later."""
+    day = t // _DAY_S
+    year = 2020
+    while True:
+        leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+        if day < 365 + leap:
+            break
+        day -= 365 + leap
+        year += 1
+    month = 1
+    for days in _MONTHS:
+        if month == 2 and not leap:
+            days = 28
+        if day < days:
+            break
+        day -= days
+        month += 1
+    return year, month, day + 1
