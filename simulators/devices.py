@@ -8,8 +8,9 @@ from simulators.lines import UART, Cable, Inputs, TalkerLine
 from simulators.meter_line import MeterLine
 from simulators.plan import PilePlan
 from simulators.sensors import ais, gnss
-from simulators.sensors.meters import DLT645Meter, Meter, SDM630Meter
-from simulators.sensors.pins import analogue, digital
+from simulators.sensors.meters import PERMIT, TRIP, DLT645Meter, Meter, SDM630Meter
+from simulators.sensors.pins import analogue, digital, output
+from simulators.trace import LampTrace
 from simulators.world.aid import Aid
 from simulators.world.piles import Pile
 
@@ -26,7 +27,7 @@ class Surroundings(ABC):
     def __init__(self, device: str) -> None:
         self.id = device
         self.uarts: dict[str, UART] = {}
-        self.inputs = Inputs()
+        self.inputs = Inputs(self.driven)
 
     async def open(self, ports: Mapping[str, int]) -> None:
         """Listen on all cables, on the `ports` given by device and line, else on free ones.
@@ -52,6 +53,9 @@ class Surroundings(ABC):
         uarts = {name: uart.address for name, uart in self.uarts.items()}
         return {"uarts": uarts, "inputs": self.inputs.address}
 
+    def driven(self, pin: int, level: int | None) -> None:  # noqa: B027  (most boards drive nothing)
+        """Feel that the board drives a pin to a level, or lets go of it (None)."""
+
     def moment(self, t: float) -> None:  # noqa: B027  (only lanterns change that fast)
         """Let the fast sensors see the time `t`."""
 
@@ -61,11 +65,17 @@ class Surroundings(ABC):
 
 
 class Beacon(Surroundings):
-    """A navaid's board: satellite and AIS receivers, lantern, battery, panel, thermometer."""
+    """A navaid's board: satellite and AIS receivers, lantern, battery, panel, thermometer.
 
-    def __init__(self, device: str, aid: Aid, rng: random.Random) -> None:
+    Its outputs ask the lantern: `lantern` to stay dark, `lamp_test` to show its light by day.
+    """
+
+    def __init__(
+        self, device: str, aid: Aid, rng: random.Random, trace: LampTrace | None = None
+    ) -> None:
         super().__init__(device)
         self.aid = aid
+        self._trace = trace
         self._rng = rng
         self._receiver = gnss.Receiver(rng)
         self._gnss = TalkerLine(gnss.BAUD, self._receiver.power_up)
@@ -81,8 +91,19 @@ class Beacon(Surroundings):
 
     def moment(self, t: float) -> None:
         """Let the lantern's current be seen."""
+        if self._trace is not None and self.aid.lamp is not None:
+            self._trace.see(self.id, self.aid.lamp, t)
         self.inputs.put("adc", *analogue("lamp_ma", self.aid.lamp_ma(t)))
         self.inputs.tell()
+
+    def driven(self, pin: int, level: int | None) -> None:
+        """Let the lantern see its control lines."""
+        name, active = output(pin) or ("", 1)
+        lamp = self.aid.lamp
+        if lamp is not None and name == "lantern":
+            lamp.asked_off = level == active
+        elif lamp is not None and name == "lamp_test":
+            lamp.asked_test = level == active
 
     def hear(self, transmission: ais.Transmission) -> None:
         """Pass on an AIS transmission if it comes through."""
@@ -98,7 +119,7 @@ class ShorePower(Surroundings):
         self.pile = pile
         self._meter: Meter
         if plan.protocol == "dlt645":
-            self._meter = DLT645Meter(plan.address)
+            self._meter = DLT645Meter(plan.address, obey=self._obey)
         else:
             self._meter = SDM630Meter(int(plan.address))
         self.uarts = {"rs485": MeterLine(self._meter)}
@@ -116,6 +137,17 @@ class ShorePower(Surroundings):
         """Unplug everything, then stop the meter."""
         await super().close()
         await self._meter.stop()
+
+    def _obey(self, order: int) -> bool:
+        """Have the relay do what the meter was ordered."""
+        if order == TRIP:
+            self.pile.trip()
+        elif order == PERMIT:
+            self.pile.permit()
+        else:
+            return False
+        self._meter.set(self.pile.quantities())  # the next question comes within milliseconds
+        return True
 
     def second(self, t: int) -> None:  # noqa: ARG002  (the pile has lived on already)
         """Let meter and contacts show what the pile does."""

@@ -21,6 +21,7 @@ from simulators.plan import Plan
 from simulators.registers import Registers
 from simulators.registry import Device, Registry
 from simulators.sensors.ais import AidStation, BaseStation, Channels, ShipStation
+from simulators.trace import LampTrace
 from simulators.world.aid import Aid
 from simulators.world.piles import Pile
 from simulators.world.place import towards
@@ -43,6 +44,7 @@ class Estuary:
         plan: the estuary's settings.
         registers: what the meters remember.
         clock: Unix time.
+        trace: where the lanterns' doings are written, if they are.
 
     Raises:
         SettingsError: registry and plan do not fit together; all that does not.
@@ -54,8 +56,10 @@ class Estuary:
         plan: Plan,
         registers: Registers,
         clock: Callable[[], float] = time.time,
+        trace: LampTrace | None = None,
     ) -> None:
         self._plan = plan
+        self._trace = trace
         self._registers = registers
         self._clock = clock
         self._ticks = 0
@@ -102,6 +106,8 @@ class Estuary:
         await self._control.close()
         for device in self.devices.values():
             await device.close()
+        if self._trace is not None:
+            self._trace.close()
 
     def address_book(self) -> dict[str, object]:
         """Return where everything listens."""
@@ -194,7 +200,7 @@ class Estuary:
             if aid is None:
                 aid = self._spare(rng)
                 self._spares.append(aid)
-            self.devices[device.id] = Beacon(device.id, aid, rng)
+            self.devices[device.id] = Beacon(device.id, aid, rng, self._trace)
         elif asset in registry.piles:
             plan = self._plan.piles[device.id]
             site = registry.piles[asset]

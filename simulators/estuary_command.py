@@ -37,19 +37,26 @@ class EstuaryCommand(Command):
             "--state", type=Path, default=_STATE, metavar="FILE",
             help="address book to write, for boards and replays (default: %(default)s)",
         )  # fmt: skip
+        parser.add_argument(
+            "--trace", type=Path, metavar="FILE",
+            help="file to write in which each light comes and goes, with milliseconds",
+        )  # fmt: skip
 
     def run(self, args: argparse.Namespace) -> int:
         """Build the estuary and let it live until SIGTERM or SIGINT."""
         from simulators import plan, registry
         from simulators.estuary import Estuary
         from simulators.registers import Registers
+        from simulators.trace import LampTrace
         from toolkit.settings import SettingsError
 
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
         logging.getLogger("pymodbus").setLevel(logging.WARNING)  # it greets at every start
         registers = Registers(args.state.with_suffix(".meters.json"))
         try:
-            estuary = Estuary(registry.read(args.registry), plan.read(args.config), registers)
+            sea, settings = registry.read(args.registry), plan.read(args.config)
+            trace = None if args.trace is None else LampTrace(args.trace)
+            estuary = Estuary(sea, settings, registers, trace=trace)
         except SettingsError as error:
             raise CommandError(
                 "the configuration cannot be used", "\n  ".join(error.problems)

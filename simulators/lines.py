@@ -68,6 +68,9 @@ class Cable(Port):
     def plugged_in(self) -> None:
         """React to a new end."""
 
+    def unplugged(self) -> None:
+        """React to an end that is gone."""
+
     async def listen(self, reader: asyncio.StreamReader) -> None:
         """Hear what a board says until its end is pulled; most of what is simulated is deaf."""
         while await reader.read(CHUNK):
@@ -84,6 +87,7 @@ class Cable(Port):
         finally:
             if self._writer is writer:
                 self._writer = None
+                self.unplugged()
 
     def _send(self, data: bytes) -> bool:
         """Send if there is an end that keeps up; tell whether it was sent."""
@@ -130,11 +134,15 @@ class TalkerLine(UART):
     Args:
         baud: the line's rate.
         powered_up: called when a board is plugged in: board and sensor start together.
+
+    Attributes:
+        tap: called with the simulation's sentences as well, whoever has the line.
     """
 
     def __init__(self, baud: int, powered_up: Callable[[], None] | None = None) -> None:
         super().__init__(baud)
         self._powered_up = powered_up
+        self.tap: Callable[[list[str]], None] | None = None
 
     def plugged_in(self) -> None:
         """Start the sensor."""
@@ -143,25 +151,55 @@ class TalkerLine(UART):
 
     def send(self, sentences: list[str]) -> None:
         """Send sentences of the simulation; while a replay has the line they are lost."""
+        if self.tap is not None:
+            self.tap(sentences)
         if not self.taken:
             self._send("".join(f"{sentence}\r\n" for sentence in sentences).encode("ascii"))
 
 
 class Inputs(Cable):
-    """The pins of a board: millivolts at analogue pins, levels at digital ones.
+    """The pins of a board: millivolts at analogue pins, levels at digital ones, and its outputs.
 
-    What the other end has not been told yet is sent as lines of JSON, all of it after connecting.
+    What the other end has not been told yet is sent as lines of JSON, all of it after connecting. It
+    tells what it drives; a board that is gone drives nothing.
+
+    Args:
+        driven: called with pin and level, None: let go of, when that changes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, driven: Callable[[int, int | None], None] | None = None) -> None:
         super().__init__()
+        self._driven = driven
+        self._outputs: dict[int, int] = {}
         self._state: dict[str, dict[str, float]] = {"adc": {}, "pin": {}}
         self._told: dict[str, dict[str, float]] = {"adc": {}, "pin": {}}
 
     def plugged_in(self) -> None:
         """Tell everything anew."""
+        self.unplugged()
         self._told = {"adc": {}, "pin": {}}
         self.tell()
+
+    def unplugged(self) -> None:
+        """Know that nobody drives anything."""
+        for pin in list(self._outputs):
+            self._drive(pin, None)
+
+    async def listen(self, reader: asyncio.StreamReader) -> None:
+        """Hear what the board does with its pins."""
+        # Whoever talks otherwise is no board.
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            while line := await reader.readline():
+                for pin, level in json.loads(line).get("out", {}).items():
+                    self._drive(int(pin), level)
+
+    def _drive(self, pin: int, level: int | None) -> None:
+        if level is None:
+            self._outputs.pop(pin, None)
+        else:
+            self._outputs[pin] = level
+        if self._driven is not None:
+            self._driven(pin, level)
 
     def put(self, kind: str, pin: str, value: float) -> None:
         """Put a value on a pin; `kind` is adc or pin."""

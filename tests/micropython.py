@@ -74,6 +74,7 @@ class MicroPythonFile(pytest.File):
 
     def _run(self, selected: list[str]) -> Result:
         mounts = {"/agent": ROOT / "device" / "agent", "/tests": ROOT / "tests"}
+        mounts |= {f"/{name}": ROOT / "device" / name for name in ("root", "boards")}
         if DATA.is_dir():
             mounts["/shared/data"] = DATA
         return run(script(self.path.stem, selected), mounts=mounts, timeout_s=TIMEOUT_S)

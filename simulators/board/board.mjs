@@ -8,10 +8,10 @@
 
 import {fileURLToPath} from 'node:url';
 
-import {Clock} from './clock.mjs';
 import {Console} from './console.mjs';
 import {Devices} from './devices.mjs';
-import {Flash, ReadOnly} from './filesystem.mjs';
+import {ReadOnly} from './filesystem.mjs';
+import {Chip, Flash, Unmounted} from './flash.mjs';
 import {Interpreter, PythonFailure, guard} from './interpreter.mjs';
 import {Kernel} from './kernel.mjs';
 import {CAUSE, boardModule} from './module.mjs';
@@ -19,14 +19,8 @@ import {Repl} from './repl.mjs';
 
 const CTRL_C = 3;
 
-/** A program for which data keeps coming is stepped this often at most … */
-const MIN_STEP_MS = 2;
-
-/** … and one that would sleep longer is stepped all the same. */
+/** A program that would sleep longer is stepped all the same. */
 const MAX_STEP_MS = 1000;
-
-/** How long a program may take to end, once it was asked to. */
-const STOP_MS = 10_000;
 
 /** The time a step is given wraps like `time.ticks_ms()`. */
 const TICKS_MASK = 0x3fff_ffff;
@@ -42,28 +36,37 @@ const SET_UP = 'import sys; sys.path.append("/.board/lib"); del sys; import _boo
 export class Board {
   #options;
   #hardware;
-  #clock = new Clock();
+  #clock;
   #console;
+  #chip;
   #flash;
+  #nvs;
   #kernel = null;
   #interpreter = null;
   #repl = null;
   #program = null; // {step, stop, due, notBefore}, while one runs
   #cause;
   #reset = null; // the cause of a reset that was asked for
+  #sleepMs = 0; // how long it sleeps before that
   #typed = [];
   #typing = false; // the REPL is at work on a typed byte
   #interrupted = false; // running code was told of a Ctrl-C that is still among the typed bytes
   #stopBy = Infinity;
+  #measured = 0;
   #wake = () => {};
 
   /** options: see host.mjs; cause: why the board starts; stdout: copy of its console, or null. */
-  constructor(options, hardware, cause, stdout) {
+  constructor(options, hardware, clock, cause, stdout) {
     this.#options = options;
     this.#hardware = hardware;
+    this.#clock = clock;
     this.#cause = cause;
     this.#console = new Console(hardware, stdout);
-    this.#flash = new Flash(options.flash);
+    this.#chip = new Chip(options, () => clock.now());
+    this.#flash = options.corrupt
+      ? new Unmounted()
+      : new Flash(options.flash, this.#chip, options.flash_bytes);
+    this.#nvs = new Flash(options.nvs, this.#chip);
     hardware.onWake = () => this.#alarm();
     hardware.onInterrupt = () => this.#interrupt();
   }
@@ -71,17 +74,17 @@ export class Board {
   /** Run until `stop`. */
   async run() {
     await this.#boot(false);
-    while (this.#program ? performance.now() < this.#stopBy : this.#stopBy === Infinity) {
+    while (this.#program ? this.#clock.now() < this.#stopBy : this.#stopBy === Infinity) {
       this.#readConsole();
       if (this.#reset !== null) {
         await this.#restart();
-      } else if (this.#program && performance.now() >= this.#program.due) {
+      } else if (this.#program && this.#clock.now() >= this.#program.due) {
         this.#step();
       } else {
         await this.#sleep();
       }
     }
-    this.#kernel.release();
+    this.#kernel.release(false);
   }
 
   /** Ask the program to end, and end the board when it has. */
@@ -90,25 +93,40 @@ export class Board {
       return; // asked before: a terminal's Ctrl-C and a supervisor both ask
     }
     const stop = this.#program?.stop;
-    this.#stopBy = performance.now() + (stop ? STOP_MS : 0);
+    this.#stopBy = this.#clock.now() + (stop ? this.#options.stop_ms : 0);
     if (stop) {
       this.#enter(stop);
     }
     this.#alarm();
   }
 
+  /** Reset the board from outside, between two steps. */
+  reset(cause) {
+    this.#reset = cause;
+    this.#alarm();
+  }
+
+  /** Bytes of Python heap in use when all garbage is collected; to be asked between two steps. */
+  heapUsed() {
+    this.#interpreter.exec('__import__("gc").collect()'); // takes place when the call returns
+    this.#interpreter.exec('__import__("_board").measured(__import__("gc").mem_alloc())');
+    return this.#measured;
+  }
+
+  /** The chip of its flash. */
+  get chip() {
+    return this.#chip;
+  }
+
   /** Let Node run until the next step is due or something happens. */
   #sleep() {
-    const until = Math.min(this.#program?.due ?? Infinity, this.#stopBy);
-    return new Promise((resolve) => {
-      const timer = until === Infinity
-        ? null
-        : setTimeout(resolve, Math.max(0, until - performance.now()));
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    return this.#sleepUntil(Math.min(this.#program?.due ?? Infinity, this.#stopBy));
+  }
+
+  #sleepUntil(until) {
+    const [promise, wake] = this.#clock.sleep(until);
+    this.#wake = wake;
+    return promise;
   }
 
   #alarm() {
@@ -155,9 +173,9 @@ export class Board {
     } else if (wish < 0 && this.#stopBy < Infinity) {
       this.#program = null;
     } else {
-      const now = performance.now();
-      program.notBefore = now + MIN_STEP_MS;
-      program.due = now + Math.min(Math.max(wish, MIN_STEP_MS), MAX_STEP_MS);
+      const now = this.#clock.now();
+      program.notBefore = now + this.#options.step_ms;
+      program.due = now + Math.max(Math.min(wish, MAX_STEP_MS), this.#options.step_ms);
     }
   }
 
@@ -214,22 +232,45 @@ export class Board {
       this.#console.print('MPY: soft reboot\n');
     } else {
       this.#hardware.setWatchdog(0);
-      this.#clock.restart();
+      this.#hardware.releaseOutputs();
     }
     this.#cause = cause;
     this.#reset = null;
     this.#program = null;
-    this.#kernel.release();
-    await this.#boot(raw);
+    this.#kernel.release(cause === CAUSE.SOFT);
+    if (cause === CAUSE.DEEP_SLEEP) {
+      await this.#rest(this.#sleepMs);
+    }
+    if (cause !== CAUSE.SOFT) {
+      this.#clock.restart();
+    }
+    if (this.#stopBy === Infinity) {
+      await this.#boot(raw);
+    }
   }
 
-  /** A new interpreter runs boot.py; then main.py, unless a tool holds the board in raw mode. */
+  /** Sleep deeply: nothing runs, nothing is heard. */
+  async #rest(ms) {
+    await this.#hardware.reset();
+    const until = this.#clock.now() + ms;
+    while (this.#clock.now() < until && this.#stopBy === Infinity) {
+      await this.#sleepUntil(until);
+    }
+    this.#hardware.typed();
+  }
+
+  /**
+   * A new interpreter runs the firmware's own _boot.py, where there is one, and boot.py; then
+   * main.py, unless a tool holds the board in raw mode.
+   */
   async #boot(raw) {
     await this.#hardware.reset();
+    const {rom} = this.#options;
     this.#kernel = new Kernel({
       '/': this.#flash,
+      ...(rom ? {'/rom': new ReadOnly(rom)} : {}),
       '/.board/lib': new ReadOnly(MODULES),
-      '/.board/nvs': new Flash(this.#options.nvs),
+      '/.board/nvs': this.#nvs,
       '/.board/dev': new Devices(this.#hardware),
     }, this.#console);
     this.#interpreter = await Interpreter.start({
@@ -240,18 +281,18 @@ export class Board {
       onTicks: () => this.#hardware.checkInterrupt(),
     });
     this.#repl = new Repl(this.#interpreter, this.#console);
-    const booted = this.#enter(() => this.#interpreter.exec(SET_UP)) && this.#runFile('boot.py');
-    if (booted && !raw) {
-      this.#runFile('main.py');
+    let booted = this.#enter(() => this.#interpreter.exec(SET_UP));
+    for (const file of ['/rom/_boot.py', 'boot.py', ...(raw ? [] : ['main.py'])]) {
+      booted &&= this.#program !== null || this.#runFile(file);
     }
     if (!this.#program && this.#reset === null) {
       this.#repl.start(raw);
     }
   }
 
-  /** Run a file of the flash, if it is there; false: it raised. */
+  /** Run a file, if it is there; false: it raised. */
   #runFile(name) {
-    return !this.#flash.exists(`/${name}`) || this.#enter(() => this.#interpreter.execFile(name));
+    return !this.#kernel.exists(name) || this.#enter(() => this.#interpreter.execFile(name));
   }
 
   #module() {
@@ -259,12 +300,20 @@ export class Board {
       options: this.#options,
       hardware: this.#hardware,
       clock: this.#clock,
+      chip: this.#chip,
       cause: this.#cause,
       run: (step, stop) => {
         this.#program = {step, stop, due: 0, notBefore: 0};
       },
       reset: (cause) => {
         this.#reset = cause;
+      },
+      measured: (bytes) => {
+        this.#measured = bytes;
+      },
+      deepSleep: (ms) => {
+        this.#reset = CAUSE.DEEP_SLEEP;
+        this.#sleepMs = ms;
       },
     });
   }

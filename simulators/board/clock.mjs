@@ -18,12 +18,32 @@ export function elapsedMs(earlier, later) {
 }
 
 export class Clock {
-  #started = performance.now();
+  #started = this.now();
   #calendarMs = UNSET_MS;
+
+  /** Milliseconds that only ever grow; the board's loop goes by them. */
+  now() {
+    return performance.now();
+  }
+
+  /** Let the host run until `now()` is `until`. Returns [promise, wake]; `wake()` ends it early. */
+  sleep(until) {
+    let wake;
+    const promise = new Promise((resolve) => {
+      const timer = until === Infinity
+        ? null
+        : setTimeout(resolve, Math.max(0, until - this.now()));
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    return [promise, wake];
+  }
 
   /** Milliseconds since power-on or a hard reset; the interpreter wraps them to its `ticks_ms`. */
   ticksMs() {
-    return Math.floor(performance.now() - this.#started);
+    return Math.floor(this.now() - this.#started);
   }
 
   /** Milliseconds since 1970 by the board's own calendar. */
@@ -34,7 +54,7 @@ export class Clock {
   /** Count ticks from 0 again, as a reset does; the calendar goes on. */
   restart() {
     this.#calendarMs = this.calendarMs();
-    this.#started = performance.now();
+    this.#started = this.now();
   }
 
   setCalendar(ms) {

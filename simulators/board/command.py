@@ -41,9 +41,24 @@ class BoardCommand(Command):
         )
         parser.add_argument("--console", action="store_true", help="show what the board prints")
         parser.add_argument("--no-network", action="store_true", help="start with the Wi-Fi away")
+        parser.add_argument(
+            "--flash-kib", type=int, default=6144, metavar="N", help="what its flash holds (6144)"
+        )
+        parser.add_argument(
+            "--cut", type=int, default=0, metavar="N", help="let its power fail at flash byte N"
+        )
+        parser.add_argument(
+            "--corrupt", action="store_true", help="let its flash be one that cannot be mounted"
+        )
+        parser.add_argument(
+            "--rom", type=Path, metavar="DIR", help="what its firmware has frozen; at /rom"
+        )
+        parser.add_argument(
+            "--journal", type=Path, metavar="FILE", help="file to tell every change of flash"
+        )
 
     def run(self, args: argparse.Namespace) -> int:
-        """Run the board, and start it again whenever its watchdog bit.
+        """Run the board, and start it again whenever its watchdog bit or its supply fell.
 
         Raises:
             CommandError: it cannot start.
@@ -59,6 +74,11 @@ class BoardCommand(Command):
                 inputs=args.inputs,
                 network=not args.no_network,
                 console=args.console,
+                flash_bytes=args.flash_kib * 1024,
+                cut=args.cut,
+                corrupt=args.corrupt,
+                rom=args.rom,
+                journal=args.journal,
             )
         )
 
@@ -86,9 +106,13 @@ def _run(options: "BoardOptions") -> int:
         except KeyboardInterrupt:
             board.stop()
             return 0
-        if not board.watchdog_bit:
+        if board.watchdog_bit:
+            why = "its watchdog bit"
+        elif board.brown_out:
+            why = "its supply fell"
+        else:
             return code
-        print(f"Board {options.name}: its watchdog bit; it starts again.", flush=True)
+        print(f"Board {options.name}: {why}; it starts again.", flush=True)
 
 
 def _show(data: bytes) -> None:

@@ -19,7 +19,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 
 import {Clock} from './clock.mjs';
-import {Flash, ReadOnly} from './filesystem.mjs';
+import {ReadOnly} from './filesystem.mjs';
+import {Flash} from './flash.mjs';
 import {Interpreter, PythonFailure, guard} from './interpreter.mjs';
 import {Kernel} from './kernel.mjs';
 
@@ -61,7 +62,7 @@ async function main({script, scratch, mounts, heap}) {
   });
   interpreter.execFile(`${SCRIPT}/${path.basename(script)}`);
   while (step && guard(step) >= 0);
-  kernel.release();
+  kernel.release(true);
 }
 
 /** The exit code of a Python exception, telling of it where it is an error. */

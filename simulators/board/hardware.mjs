@@ -154,11 +154,30 @@ export class Hardware {
     return pin >= 0 && pin < PINS ? this.#shared.get(CELL.LEVEL + pin) : -1;
   }
 
+  /** Drive a pin to 0 or 1, or let go of it (-1). */
+  setOutput(pin, level) {
+    if (pin >= 0 && pin < PINS && this.#shared.swap(CELL.OUTPUT + pin, level) !== level) {
+      this.#worker.postMessage({output: pin, level});
+    }
+  }
+
+  /** Let go of all pins, as a reset does. */
+  releaseOutputs() {
+    for (let pin = 0; pin < PINS; pin++) {
+      this.setOutput(pin, -1);
+    }
+  }
+
   get networkUp() {
     return this.#shared.get(CELL.NETWORK) === 1;
   }
 
-  // Watchdog and RTC memory
+  // Watchdog and what survives it: RTC memory and calendar
+
+  /** The calendar's time now, milliseconds since 1970. */
+  set calendar(ms) {
+    this.#shared.calendar[0] = ms - Date.now();
+  }
 
   /** Start the watchdog, or change its time; 0 stops it, which only a hard reset does. */
   setWatchdog(ms) {
@@ -242,10 +261,10 @@ export class Hardware {
     return count;
   }
 
-  // TCP sockets
+  // Sockets
 
   /** A free socket's number, or -1. */
-  createSocket() {
+  createSocket(datagram) {
     const socket = this.#shared.sockets.find((one) => one.state === SOCKET.FREE);
     if (!socket) {
       return -1;
@@ -254,12 +273,14 @@ export class Hardware {
     socket.tx.clear();
     socket.error = 0;
     socket.ended = 0;
+    socket.datagram = datagram;
     socket.state = SOCKET.CREATED;
     return socket.number;
   }
 
   connectSocket(number, host, port) {
-    this.#shared.sockets[number].state = SOCKET.CONNECTING;
+    const socket = this.#shared.sockets[number];
+    socket.state = socket.datagram ? SOCKET.OPEN : SOCKET.CONNECTING;
     this.#worker.postMessage({connect: number, host, port});
   }
 
@@ -294,7 +315,7 @@ export class Hardware {
   readSocket(number, view) {
     const socket = this.#shared.sockets[number];
     const {state, ended} = socket; // before the bytes: what came before an end is read before it
-    const count = socket.rx.read(view);
+    const count = socket.datagram ? readDatagram(socket.rx, view) : socket.rx.read(view);
     if (count > 0) {
       this.#worker.postMessage({kick: number});
     } else if (!ended) {
@@ -307,7 +328,12 @@ export class Hardware {
   writeSocket(number, view) {
     const socket = this.#shared.sockets[number];
     const {state} = socket;
-    const count = state === SOCKET.OPEN ? socket.tx.write(view) : 0;
+    let count = 0;
+    if (state === SOCKET.OPEN) {
+      count = socket.datagram
+        ? view.length * socket.tx.writeMessage(view)
+        : socket.tx.write(view);
+    }
     if (count === 0) {
       throw socketTrouble(socket, state);
     }
@@ -323,6 +349,13 @@ export class Hardware {
     const length = Math.max(0, this.#shared.get(CELL.ANSWER));
     return Buffer.from(this.#shared.answer.slice(0, length)).toString() || null;
   }
+}
+
+/** Take a message out; what of it has no room in `view` is lost. */
+function readDatagram(rx, view) {
+  const message = rx.readMessage()?.subarray(0, view.length) ?? [];
+  view.set(message);
+  return message.length;
 }
 
 /** Why a socket in `state` moves no bytes. */

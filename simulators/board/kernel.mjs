@@ -70,9 +70,21 @@ export class Kernel {
     this.#memory = memory;
   }
 
-  /** Close what an interpreter left open. */
-  release() {
-    this.#open.splice(3).forEach((entry) => entry?.file?.close());
+  /** Close what an interpreter left open; not orderly: what was not flushed is lost. */
+  release(orderly) {
+    for (const entry of this.#open.splice(3)) {
+      if (orderly || !entry?.file?.abandon) {
+        entry?.file?.close();
+      } else {
+        entry.file.abandon();
+      }
+    }
+  }
+
+  /** Whether there is a file or directory of that name. */
+  exists(name) {
+    const {system, path} = this.#find(name);
+    return system.exists(path);
   }
 
   /** The imports to put in the place of Emscripten's own file system. */
@@ -103,7 +115,7 @@ export class Kernel {
         this.#transfer(vectors, count, out, (view) => this.#write(this.#entry(fd), view)),
       fd_seek: (fd, offset, whence, out) =>
         this.#seek(this.#entry(fd), Number(offset), whence, out),
-      fd_sync: (fd) => void this.#entry(fd),
+      fd_sync: (fd) => void this.#entry(fd).file.sync?.(),
       fd_close: (fd) => this.#close(fd),
     };
     return {

@@ -7,7 +7,7 @@
 import {createHash, randomInt} from 'node:crypto';
 
 /** Causes of a reset, with the numbers of MicroPython's ESP32 port. */
-export const CAUSE = {POWER_ON: 1, HARD: 2, WATCHDOG: 3, SOFT: 5};
+export const CAUSE = {POWER_ON: 1, HARD: 2, WATCHDOG: 3, DEEP_SLEEP: 4, SOFT: 5};
 
 /** A locally administered MAC address that belongs to the board's name. */
 function macAddress(name) {
@@ -16,27 +16,40 @@ function macAddress(name) {
   return bytes.toString('hex');
 }
 
-export function boardModule({options, hardware, clock, cause, run, reset}) {
+export function boardModule(
+  {options, hardware, clock, chip, cause, run, reset, deepSleep, measured},
+) {
   return {
     heap: options.heap,
+    measured,
     mac: macAddress(options.name),
 
     // The program
     run: (step, stop) => run(step, stop ?? null),
     reset,
     reset_cause: () => cause,
+    deep_sleep: (ms) => deepSleep(ms < 0 ? Infinity : ms),
 
     // Time
     sleep_ms: (ms) => void hardware.waitFor(() => false, ms),
-    set_calendar: (seconds) => clock.setCalendar(seconds * 1000),
+    set_calendar: (seconds) => {
+      clock.setCalendar(seconds * 1000);
+      hardware.calendar = clock.calendarMs();
+    },
     random: () => randomInt(0x100_0000),
 
     // Pins, Wi-Fi, watchdog
     adc_uv: (pin) => hardware.microvolts(pin),
     level: (pin) => hardware.level(pin),
+    output: (pin, level) => hardware.setOutput(pin, level),
     network: () => hardware.networkUp,
     watchdog: (ms) => hardware.setWatchdog(ms),
     feed: () => hardware.feed(),
+
+    // Flash
+    mounted: () => !options.corrupt,
+    flash_programmed: () => chip.programmed,
+    flash_erased: () => chip.erased,
 
     // UARTs
     uart_open: (number, byteUs, rxbuf) => hardware.openUart(number, byteUs, rxbuf),
@@ -47,7 +60,7 @@ export function boardModule({options, hardware, clock, cause, run, reset}) {
     overruns: (number) => hardware.uartOverruns(number),
 
     // Sockets
-    tcp_create: () => hardware.createSocket(),
+    tcp_create: (datagram) => hardware.createSocket(datagram),
     tcp_connect: (number, host, port) => hardware.connectSocket(number, host, port),
     tcp_state: (number) => hardware.socketState(number),
     tcp_error: (number) => hardware.socketError(number),

@@ -5,7 +5,8 @@
         print(board.repl_port)
 
 A supervisor that starts processes itself takes `command(options)`; the process ends with SIGKILL
-when its watchdog bit (`watchdog_bit`), and is then to be started again.
+when its watchdog bit (`watchdog_bit`) or its supply fell (`brown_out`), and is then to be started
+again.
 """
 
 import json
@@ -45,6 +46,12 @@ class BoardOptions:
     network: bool = True
     pace: bool = True
     console: bool = False
+    flash_bytes: int = 6 * 1024 * 1024
+    cut: int = 0
+    corrupt: bool = False
+    rom: Path | None = None
+    journal: Path | None = None
+    stop_ms: int = 10_000
 
     @property
     def file(self) -> Path:
@@ -53,7 +60,7 @@ class BoardOptions:
 
     @property
     def reset_file(self) -> Path:
-        """Where the process notes that its watchdog bit."""
+        """Where the process notes why it ended: its watchdog bit, or its supply fell."""
         return self.flash.with_name(f"{self.flash.name}.reset")
 
     def as_json(self) -> str:
@@ -70,6 +77,12 @@ class BoardOptions:
                 "network": self.network,
                 "pace": self.pace,
                 "console": self.console,
+                "flash_bytes": self.flash_bytes,
+                "cut": self.cut,
+                "corrupt": self.corrupt,
+                "rom": None if self.rom is None else str(self.rom.absolute()),
+                "stop_ms": self.stop_ms,
+                "journal": None if self.journal is None else str(self.journal.absolute()),
             },
             indent=2,
         )
@@ -130,6 +143,7 @@ class BoardProcess:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            bufsize=0,  # what comes right after the ready line is not to wait in a buffer
             start_new_session=True,  # a terminal's Ctrl-C is ours to pass on
         )
         ready = threading.Event()
@@ -158,7 +172,12 @@ class BoardProcess:
     @property
     def watchdog_bit(self) -> bool:
         """Whether the process ended because its watchdog was not fed."""
-        return self.returncode == -signal.SIGKILL and self.options.reset_file.exists()
+        return self._noted() == "watchdog"
+
+    @property
+    def brown_out(self) -> bool:
+        """Whether the process ended because its simulator let the supply fall."""
+        return self._noted() == "brown-out"
 
     def wait(self, timeout_s: float | None = None) -> int:
         """Wait for the process to end; return its code.
@@ -197,6 +216,13 @@ class BoardProcess:
     ) -> None:
         if self.returncode is None:
             self.stop()
+
+    def _noted(self) -> str | None:
+        """Return why the process says it ended by itself."""
+        if self.returncode != -signal.SIGKILL or not self.options.reset_file.exists():
+            return None
+        cause: str = json.loads(self.options.reset_file.read_text("utf-8"))["cause"]
+        return cause
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:

@@ -56,6 +56,29 @@ export class Ring {
     return count;
   }
 
+  /** Append a message with its length, whole or not at all; return whether it had room. */
+  writeMessage(message) {
+    if (message.length + 2 > this.room) {
+      return false;
+    }
+    const bytes = new Uint8Array(message.length + 2);
+    bytes.set([message.length >> 8, message.length & 255]);
+    bytes.set(message, 2);
+    this.write(bytes);
+    return true;
+  }
+
+  /** Take out a message that was written so; null: there is none. */
+  readMessage() {
+    const length = new Uint8Array(2);
+    if (this.read(length) === 0) {
+      return null;
+    }
+    const message = new Uint8Array(length[0] * 256 + length[1]);
+    this.read(message);
+    return message;
+  }
+
   /** Take everything out. */
   drain() {
     const bytes = new Uint8Array(this.length);

@@ -12,9 +12,9 @@ export const PINS = 49;
 /** UARTs of an ESP32-S3. */
 export const UARTS = 3;
 
-/** TCP sockets at once, and their buffers: lwIP's usual numbers on that chip. */
+/** Sockets at once, and their buffers: lwIP's usual numbers on that chip. */
 export const SOCKETS = 16;
-const SOCKET_BYTES = 5760;
+export const SOCKET_BYTES = 5760;
 
 /** RTC memory of an ESP32: survives every reset but power-on. */
 export const RTC_BYTES = 2048;
@@ -24,7 +24,7 @@ const CONSOLE_BYTES = 64 * 1024;
 /** Bytes a name server's answer takes, at most. */
 const ADDRESS_BYTES = 64;
 
-const PER_SOCKET = 3;
+const PER_SOCKET = 4;
 
 /** Numbers both threads read and write; each is an index into `Shared.cells`. */
 export const CELL = {
@@ -41,7 +41,8 @@ export const CELL = {
   OVERRUNS: 10, // + UART number: bytes lost because the receive buffer was full
   ADC_UV: 10 + UARTS, // + GPIO number: microvolts at the pin
   LEVEL: 10 + UARTS + PINS, // + GPIO number: 0, 1, or -1: nothing drives it
-  SOCKET: 10 + UARTS + 2 * PINS, // + PER_SOCKET × number: STATE, ERROR, ENDED
+  OUTPUT: 10 + UARTS + 2 * PINS, // + GPIO number: what the board drives it to, -1: nothing
+  SOCKET: 10 + UARTS + 3 * PINS, // + PER_SOCKET × number: STATE, ERROR, ENDED, DATAGRAM
 };
 const CELLS = CELL.SOCKET + PER_SOCKET * SOCKETS;
 
@@ -54,6 +55,7 @@ export class Shared {
     this.buffers = buffers;
     this.cells = new Int32Array(buffers.cells);
     this.rtc = new Uint8Array(buffers.rtc);
+    this.calendar = new Float64Array(buffers.calendar); // its lead over the host's, in ms
     this.answer = new Uint8Array(buffers.answer);
     this.typed = new Ring(buffers.typed);
     this.printed = new Ring(buffers.printed);
@@ -74,7 +76,7 @@ export class Shared {
   }
 }
 
-/** One TCP socket as both threads see it. */
+/** One socket as both threads see it. */
 class SharedSocket {
   #shared;
   #base;
@@ -112,14 +114,25 @@ class SharedSocket {
   set ended(flag) {
     this.#shared.set(this.#base + 2, flag);
   }
+
+  /** 1: UDP; its rings hold messages. */
+  get datagram() {
+    return this.#shared.get(this.#base + 3);
+  }
+
+  set datagram(flag) {
+    this.#shared.set(this.#base + 3, flag);
+  }
 }
 
 function fresh() {
   const cells = new SharedArrayBuffer(4 * CELLS);
   new Int32Array(cells).fill(-1, CELL.LEVEL, CELL.LEVEL + PINS);
+  new Int32Array(cells).fill(-1, CELL.OUTPUT, CELL.OUTPUT + PINS);
   return {
     cells,
     rtc: new SharedArrayBuffer(RTC_BYTES),
+    calendar: new SharedArrayBuffer(8),
     answer: new SharedArrayBuffer(ADDRESS_BYTES),
     typed: Ring.buffer(CONSOLE_BYTES),
     printed: Ring.buffer(CONSOLE_BYTES),

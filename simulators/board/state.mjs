@@ -2,9 +2,12 @@
 
 import fs from 'node:fs';
 
-/** state: {cause, rtc: Uint8Array}. Written whole or not at all. */
-export function saveState(file, {cause, rtc}) {
-  const text = JSON.stringify({cause, rtc: Buffer.from(rtc).toString('hex')});
+/**
+ * state: {cause: "watchdog" or "brown-out", rtc: Uint8Array, calendar: ms ahead of the host's}.
+ * Written whole or not at all.
+ */
+export function saveState(file, {cause, rtc, calendar}) {
+  const text = JSON.stringify({cause, rtc: Buffer.from(rtc).toString('hex'), calendar});
   fs.writeFileSync(`${file}.new`, text);
   fs.renameSync(`${file}.new`, file);
 }
@@ -21,6 +24,6 @@ export function takeState(file) {
     }
     throw error;
   }
-  const {cause, rtc} = JSON.parse(text);
-  return {cause, rtc: Buffer.from(rtc, 'hex')};
+  const {cause, rtc, calendar} = JSON.parse(text);
+  return {cause, rtc: Buffer.from(rtc, 'hex'), calendar};
 }

@@ -10,17 +10,19 @@ The bytes come from the `dlt645` package's slave and from a pymodbus server, so 
 never talks to our own decoder. Both serve the line's bare bytes over TCP, in the running loop.
 
 What `dlt645` does differently from a meter on a quay: it answers a request to another address with
-a refusal (a meter stays silent), sends four FEh before every answer, has no relay control and no
-follow-up reads, holds the power factor below 1 and energy below 800,000 kWh, and takes about a
+a refusal (a meter stays silent), sends four FEh before every answer, has no follow-up reads and no
+relay control (that is ours, behind its framing), holds the power factor below 1 and energy below 800,000 kWh, and takes about a
 second to set up its tables (`start` does it in a thread). It logs nothing unless told to.
 """
 
 import asyncio
 import struct
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 from dlt645.aio import AsyncMeterServerService
+from dlt645.protocol.protocol import DLT645Protocol
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import NoSuchIdException
 from pymodbus.framer import FramerType
@@ -51,6 +53,17 @@ _DATA_IDENTIFIERS = {
 _STATUS_WORD_3 = 0x04000503
 _RELAY_CLOSED = "0000"
 _RELAY_OPEN = "0010"  # bit 4
+
+# Orders to the relay: function 1Ch, its answer and its refusal; who gives one names a password.
+_ORDER = 0x1C
+_OBEYED = 0x9C
+_REFUSED = 0xDC
+_NOT_AUTHORISED = b"\x04"
+_OTHER_ERROR = b"\x01"
+_ORDER_BYTES = 16
+PASSWORD = "02000000"  # noqa: S105  (of a simulated meter: level 2, as delivered)
+TRIP = 0x1A
+PERMIT = 0x1B
 
 # Input registers of the SDM630, each a float32 in two of them; power in watts.
 _REGISTERS = {
@@ -123,13 +136,22 @@ class DLT645Meter(Meter):
         address: Its twelve digits.
         host: Where it listens.
         port: 0 takes a free one; read `port` after `start`.
+        obey: Is given each order to the relay that has the right password, TRIP, PERMIT or another;
+            returns whether it is obeyed. Without it the meter has no relay to order about.
     """
 
     baud = 2400
     bits = 11  # even parity
 
-    def __init__(self, address: str, host: str = LOOPBACK, port: int = 0) -> None:
+    def __init__(
+        self,
+        address: str,
+        host: str = LOOPBACK,
+        port: int = 0,
+        obey: Callable[[int], bool] | None = None,
+    ) -> None:
         self.port = port
+        self._obey = obey
         self._host = host
         self._address = bytes.fromhex(address)[::-1]  # as it travels
         self._service: Any = None
@@ -141,6 +163,10 @@ class DLT645Meter(Meter):
             make = AsyncMeterServerService.new_tcp_server
             self._service = await asyncio.to_thread(make, self._host, self.port, _DLT645_TIMEOUT)
             self._service.set_address(self._address)
+            others = self._service.handle_request
+            self._service.handle_request = lambda frame: (
+                self._ordered(frame) if frame.ctrl_code == _ORDER else others(frame)
+            )
             self.set(self._shown)
         if not await self._service.start():
             raise OSError(f"DL/T 645 meter: cannot listen on {self._host}:{self.port}")
@@ -150,6 +176,21 @@ class DLT645Meter(Meter):
         """Close the port and its connections."""
         if self._service is not None:
             await self._service.stop()
+
+    def _ordered(self, frame: Any) -> object:
+        """Answer an order to the relay."""
+        if bytes(frame.addr) != self._address:
+            return None
+        data = bytes(frame.data)
+        if self._obey is None or len(data) != _ORDER_BYTES:
+            error = _OTHER_ERROR
+        elif data[:4] != bytes.fromhex(PASSWORD):
+            error = _NOT_AUTHORISED
+        elif self._obey(data[8]):
+            return DLT645Protocol.build_frame(frame.addr, _OBEYED, b"")
+        else:
+            error = _OTHER_ERROR
+        return DLT645Protocol.build_frame(frame.addr, _REFUSED, error)
 
     def _show(self, name: str, value: float) -> None:
         service = self._service

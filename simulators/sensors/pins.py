@@ -12,6 +12,14 @@ def analogue(channel: str, value: float) -> tuple[str, float]:
     return str(pin), round(min(_HIGHEST_MV, max(0.0, millivolts)), 1)
 
 
+def output(pin: int) -> tuple[str, int] | None:
+    """Return name and active level of what the board controls with a pin, if it does."""
+    for name, (number, active) in virtual.OUTPUTS.items():
+        if number == pin:
+            return name, active
+    return None
+
+
 def digital(name: str, *, active: bool) -> tuple[str, int]:
     """Return pin and level for an input that is active or not."""
     pin, active_level = virtual.DIGITALS[name]

@@ -1,4 +1,4 @@
-"""The trial site's passwords: drawn once, kept in the data folder, readable by its owner alone."""
+"""The trial site's passwords and device keys: drawn once, kept in the data folder, readable by its owner alone."""
 
 import json
 import os
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _BYTES = 16
+_KEY = 32
 
 
 class Secrets:
@@ -30,6 +31,14 @@ class Secrets:
             self._words.update({name: secrets.token_urlsafe(_BYTES) for name in missing})
             self._save()
         return {name: self._words[name] for name in names}
+
+    def key(self, device: str) -> str:
+        """Return a device's key, 64 hexadecimal digits."""
+        name = f"key of {device}"
+        if name not in self._words:
+            self._words[name] = secrets.token_hex(_KEY)
+            self._save()
+        return self._words[name]
 
     def _save(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

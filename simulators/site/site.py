@@ -111,7 +111,16 @@ class Site:
         self._wait("centre", lambda: _answers(self.address + "healthz"))
         self._say(f"  centre    {self.address}")
 
+    def _write_keys(self) -> None:
+        """Write the file that the gateway signs commands from."""
+        path = self._data / "gateway" / "keys.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        lines = [f'{name} = "{self._secrets.key(name)}"\n' for name in self._registry.devices]
+        path.write_text("".join(lines), "utf-8")
+
     def _start_gateway(self) -> None:
+        self._write_keys()
         command = [
             *_fairway("gateway"),
             *("--config", str(self._options.config / "gateway.toml")),
@@ -151,7 +160,14 @@ class Site:
                 self._settings.get(device.profile, {}),
                 self._settings.get(name, {}),
             )
-            flash.commission(folder, name, self._secrets.word(name), device.profile, settings)
+            flash.commission(
+                folder,
+                name,
+                self._secrets.word(name),
+                device.profile,
+                settings,
+                key=self._secrets.key(name),
+            )
             lines = book[name]["uarts"]
             options = BoardOptions(
                 name=name,

@@ -87,8 +87,8 @@ class Aid:
 
     @property
     def lit(self) -> bool:
-        """Whether its lantern is switched on."""
-        return self.lamp is not None and self.lamp.switched_on
+        """Whether its lantern shows its light."""
+        return self.lamp is not None and self.lamp.shines
 
     def lamp_ma(self, t: float) -> float:
         """Return what the lantern draws at the time `t`."""

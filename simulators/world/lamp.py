@@ -1,12 +1,14 @@
 """The lantern: a photocell that switches it at dusk, and the current of its LEDs.
 
 It flashes by itself, in step with UTC as lanterns with satellite clocks do, so that a line of lights
-flashes together.
+flashes together. Two control lines can ask it to stay dark, and to show by day what it shows by
+night; when nobody drives them, it goes its own way.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from simulators.world.light import Phase
 
@@ -22,7 +24,14 @@ class LampSettings:
 
 
 class Lamp:
-    """Knows whether it is switched on, and what it draws at any moment."""
+    """Knows whether it is switched on, and what it draws at any moment.
+
+    Attributes:
+        switched_on: what its photocell says.
+        asked_off: whether it is asked to stay dark.
+        asked_test: whether it is asked to show its light by day as well.
+        duty: the part of a period in which it is lit.
+    """
 
     _RISE_S = 0.004  # time constant of the driver; the light of an LED follows its current
 
@@ -31,6 +40,8 @@ class Lamp:
         self._phases = phases
         self._period = sum(phase.on + phase.off for phase in phases)
         self.switched_on = settings.always
+        self.asked_off = False
+        self.asked_test = False
         self.duty = sum(phase.on for phase in phases) / self._period
 
     def see(self, lux: float) -> None:
@@ -41,13 +52,18 @@ class Lamp:
             self.switched_on = False
 
     @property
+    def shines(self) -> bool:
+        """Whether it shows its character now."""
+        return (self.switched_on or self.asked_test) and not self.asked_off
+
+    @property
     def mean_ma(self) -> float:
         """The current averaged over a period."""
-        return self._settings.current_ma * self.duty if self.switched_on else 0.0
+        return self._settings.current_ma * self.duty if self.shines else 0.0
 
     def current_ma(self, t: float) -> float:
         """Return the current at the time `t`."""
-        if not self.switched_on:
+        if not self.shines:
             return 0.0
         rest = t % self._period
         for on, off in self._phases:
@@ -59,3 +75,31 @@ class Lamp:
                 return self._settings.current_ma * math.exp(-rest / self._RISE_S)
             rest -= off
         return 0.0
+
+    def edges(self, after: float, until: float) -> Iterator[tuple[float, bool]]:
+        """Yield when its character changes in (after, until], and whether to light.
+
+        A fixed light has no edges.
+        """
+        if all(off == 0 for _, off in self._phases):
+            return
+        for turn in count(math.floor(after / self._period)):
+            t = turn * self._period
+            for on, off in self._phases:
+                for lit, lasts in ((True, on), (False, off)):
+                    if t > until:
+                        return
+                    if t > after:
+                        yield t, lit
+                    t += lasts
+
+    def lit_at(self, t: float) -> bool:
+        """Return whether it gives light at the time `t`."""
+        rest = t % self._period
+        for on, off in self._phases:
+            if rest < on:
+                return self.shines
+            rest -= on + off
+            if rest < 0:
+                return False
+        return False

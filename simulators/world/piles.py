@@ -4,6 +4,9 @@ A call: the ship comes alongside, its cable is plugged in, the breaker closes, t
 the inrush of its transformers and then wanders, the breaker opens, the plug is pulled, the ship
 leaves. The pile then rests and another ship comes.
 
+The meter's relay can be tripped and a hand be permitted to close it; there always is one, some seconds
+later. While it is open nothing is drawn.
+
 Energy is counted as a real register counts it: in whole watt-milliseconds, so that nothing is lost
 in rounding and the register is exactly the integral of the power that was drawn.
 """
@@ -22,6 +25,7 @@ _NOMINAL_V = 220.0
 _INRUSH_S = 3.0
 _INRUSH = 1.6
 _PHASE_SHARE = (0.35, 0.33, 0.32)  # a little unbalanced
+_HAND_S = 5.0  # from the permit to a hand that closes the relay
 _MOST_CATCH_UP_S = 86_400  # a machine that slept longer has missed the rest
 
 
@@ -76,6 +80,9 @@ class Pile:
     ) -> None:
         self.import_watt_ms = watt_ms
         self.power_w = 0
+        self.relay_moves = 0
+        self._tripped = False
+        self._hand_s: float | None = None  # when the relay is closed by hand
         self._rated_w = rated_w
         self._rng = rng
         self._load = BandNoise(rng, shortest_s=8, longest_s=600, rms=0.06)
@@ -94,6 +101,9 @@ class Pile:
             now = self._now_ms / 1000
             while now > self._call.leave:
                 self._call = next(self._calls)
+            if self._hand_s is not None and now >= self._hand_s:
+                self._hand_s = None
+                self._move(tripped=False)
             self.power_w = self._power_w(now)
             self.import_watt_ms += self.power_w * _STEP_MS
 
@@ -113,6 +123,27 @@ class Pile:
         return self._call.close <= self._now < self._call.open
 
     @property
+    def relay_closed(self) -> bool:
+        """Whether the meter's relay is closed. It follows the breaker, unless it was tripped."""
+        return self.closed and not self._tripped
+
+    def trip(self) -> None:
+        """Open the relay."""
+        self._hand_s = None
+        self._move(tripped=True)
+
+    def permit(self) -> None:
+        """Let a hand close the relay; it does so soon."""
+        if self._tripped:
+            self._hand_s = self._now + _HAND_S
+
+    def _move(self, *, tripped: bool) -> None:
+        if tripped != self._tripped:
+            self._tripped = tripped
+            self.relay_moves += 1
+            self.power_w = self._power_w(self._now)
+
+    @property
     def import_kwh(self) -> float:
         """The meter's import register, in whole counts of 0.01 kWh."""
         return self.import_watt_ms // WATT_MS_PER_COUNT / 100
@@ -127,7 +158,7 @@ class Pile:
             "f_hz": 50 + self._hertz.at(now),
             "import_kwh": self.import_kwh,
             "export_kwh": 0.0,
-            "relay_closed": float(self.closed),
+            "relay_closed": float(self.relay_closed),
         }
         for phase, noise, share in zip("abc", self._volts, _PHASE_SHARE, strict=True):
             # The supply cable costs about 2 % at full load.
@@ -141,7 +172,7 @@ class Pile:
         return self._now_ms / 1000
 
     def _power_w(self, now: float) -> int:
-        if not self.closed:
+        if not self.relay_closed:
             return 0
         since = now - self._call.close
         step = _INRUSH if since < _INRUSH_S else 1.0

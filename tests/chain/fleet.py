@@ -3,13 +3,16 @@
 import threading
 import time
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
-from agent import config as settings
+from agent import works
 from agent.agent import Agent
 from agent.hal.host import HostBoard
-from agent.identity import Identity
+from agent.keep.outbox import Outbox
+from agent.main import Start
 from agent.wire import codes, schema
+from toolkit import commission
 
 T0 = 217_400_000  # 2026-11-21
 
@@ -19,6 +22,7 @@ class Burst:
 
     code = codes.PROFILE_BEACON
     parts = ()
+    actions = MappingProxyType({})
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
@@ -46,6 +50,12 @@ class Burst:
     def detail(self, agent, now_ms):
         pass
 
+    def busy(self):
+        return True
+
+    def release(self):
+        pass
+
     def refused(self):
         return 0
 
@@ -58,34 +68,30 @@ class Device:
         self.profile = profile
         self.ledger: dict[tuple[int, int], bytes] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        config, errors = settings.load(
-            f'{{"broker": {{"port": {port}}}, "outbox_bytes": 4194304, "report_s": {report_s}}}'
-        )
-        assert errors == []
-        self.board = HostBoard(str(folder))
-        self.agent = Agent(
-            self.board,
-            config,
-            errors,
-            b"test",
-            Identity(name, name[::-1], None),
-            lambda hal, config, errors: profile,
-        )
-        self._watch()
+        board = HostBoard(str(folder))
+        files = board.files()
+        if commission.identity_of(files) is None:
+            commission.identify(files, name, key="11" * 32, release="02" + "00" * 31)
+        wanted = {"outbox_ram_bytes": 4194304, "outbox_flash_bytes": 0, "report_s": report_s}
+        commission.give(files, "settings", wanted)
+        commission.give(files, "access", {"port": port, "password": name[::-1]})
+        given = Start(files, lambda _: board)
+        given.make_profile = lambda hal, config, errors: profile
+        self.board = board
+        ledger = self.ledger
 
-    def _watch(self) -> None:
-        outbox = self.agent.outbox
-        put = outbox.put
-        boot = self.agent.boot.value
+        class Noted(Outbox):
+            """Writes down what it is given, the birth record included."""
 
-        def noted(record, n, seq):
-            self.ledger[boot, seq] = bytes(record[:n])
-            put(record, n, seq)
+            def put(self, record, n, boot, seq, lane):
+                ledger[boot, seq] = bytes(record[:n])
+                super().put(record, n, boot, seq, lane)
 
-        outbox.put = noted
-        # The birth record was made before anybody watched.
-        n = outbox._buf[0]
-        self.ledger[boot, 0] = bytes(outbox._buf[12 : 12 + n])
+        works.Outbox, kept = Noted, works.Outbox
+        try:
+            self.agent = Agent(given)
+        finally:
+            works.Outbox = kept
 
     def step(self) -> None:
         self.agent.step(self.board.ticks_ms())

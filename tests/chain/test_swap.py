@@ -8,6 +8,7 @@ import json
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 import pytest
 
@@ -65,6 +66,7 @@ class Standing:
 
     code = codes.PROFILE_BEACON
     parts = ()
+    actions = MappingProxyType({})
 
     def __init__(self, first, second, swap_t):
         self.first, self.second, self.swap_t = first, second, swap_t
@@ -82,6 +84,12 @@ class Standing:
         )
 
     def detail(self, agent, now_ms):
+        pass
+
+    def busy(self):
+        return True
+
+    def release(self):
         pass
 
     def refused(self):

@@ -173,11 +173,11 @@ class Clock:
         return self.now
 
 
-def make(folder, clock, **texts):
+def make(folder, clock, trace=None, **texts):
     """Build an estuary in `folder` that lives by `clock`."""
     registry_file, config_file = write_files(folder, **texts)
     registers = Registers(folder / "meters.json")
-    return Estuary(registry.read(registry_file), plan.read(config_file), registers, clock)
+    return Estuary(registry.read(registry_file), plan.read(config_file), registers, clock, trace)
 
 
 async def live(estuary, clock, seconds, step=0.05):

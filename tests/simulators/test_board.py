@@ -263,11 +263,10 @@ def test_mpremote_exec_eval_soft_reset(flash):
 
 def test_the_flash_outlives_its_process(flash):
     with Board(flash, {}) as board:
-        board.exec("with open('/log', 'ab') as f:\n    f.write(b'one')\n    f.flush()")
-        board.exec("f = open('/log', 'ab')\nf.write(b'two')")  # written, never closed
+        board.exec("with open('/log', 'ab') as f:\n    f.write(b'one')")
         assert board.kill() == -signal.SIGKILL
     with Board(flash, {}) as board:
-        assert board.exec("print(open('/log').read())") == "onetwo\n"
+        assert board.exec("print(open('/log').read())") == "one\n"
 
 
 @pytest.mark.parametrize(
@@ -378,13 +377,13 @@ def test_stopping_lets_the_program_drain(flash):
     assert board.printed.endswith("draining 2\ndraining 1\ndraining 0\ndraining -1\n")
 
 
-def test_a_program_that_does_not_end_is_given_3_s(flash):
+def test_a_program_that_does_not_end_is_not_waited_for(flash):
     main = "import _board\n_board.run(lambda now: 10, lambda: print('asked'))\nprint('runs')\n"
-    with Board(flash, {"main.py": main}) as board:
+    with Board(flash, {"main.py": main}, stop_ms=1000) as board:
         assert wait_until(lambda: "runs" in board.printed, 5)
         start = time.monotonic()
         assert board.process.stop() == 0
-        assert 2.5 < time.monotonic() - start < 6
+        assert 0.8 < time.monotonic() - start < 4
     assert board.printed.endswith("asked\n")
 
 

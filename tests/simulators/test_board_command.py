@@ -127,3 +127,15 @@ def test_wrong_wiring_is_said_so(capsys, arguments, complaint):
     with pytest.raises(SystemExit):
         run("buoy", *arguments)
     assert complaint in capsys.readouterr().err
+
+
+def test_its_flash_can_be_small_and_lose_power(flash, tmp_path):
+    (flash / "main.py").write_text(
+        "import os\nprint('blocks', os.statvfs('/')[2])\nopen('/x', 'w').close()\nprint('never')\n"
+    )
+    arguments = ["buoy", "--flash", str(flash), "--console", "--flash-kib", "64", "--cut", "1"]
+    with running(*arguments, "--journal", str(tmp_path / "journal")) as process:
+        line_with(process, "blocks 16")
+        assert process.wait(10) != 0
+        assert "never" not in process.stdout.read()
+    assert '"op":"cut"' in (tmp_path / "journal").read_text()

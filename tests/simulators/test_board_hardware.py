@@ -446,3 +446,31 @@ def test_random_bytes_and_identity(flash):
             )
             == "32 True\n6 True\n"
         )
+
+
+# Datagrams
+
+
+def test_datagrams_keep_their_bounds_and_come_from_the_peer_alone(flash):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer, Board(flash, {}) as board:
+        peer.bind((LOOPBACK, 0))
+        peer.settimeout(10)
+        board.exec(
+            "import socket\n"
+            "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+            f"s.connect(socket.getaddrinfo(*{peer.getsockname()})[0][-1])\n"
+            "s.setblocking(False)\n"
+            "print(s.send(b'one'), s.send(b'three'))\n"
+        )
+        assert peer.recv(100) == b"one"
+        message, address = peer.recvfrom(100)
+        assert message == b"three"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.sendto(b"false", address)
+        for answer in (b"first", b"second"):
+            peer.sendto(answer, address)
+        receive = "try:\n    print(s.recv(4))\nexcept OSError as e:\n    print(e.errno)\n"
+        assert wait_until(lambda: board.exec(receive) == "b'firs'\n", 5)
+        assert wait_until(lambda: board.exec(receive) == "b'seco'\n", 5)
+        assert board.exec(receive) == "11\n"
+        assert board.exec("s.close()") == ""

@@ -199,6 +199,39 @@ def test_pins_are_told_in_full_after_every_power_cycle(tmp_path):
     in_estuary(tmp_path, test)
 
 
+def test_the_lantern_hears_its_control_lines_while_a_board_is_there(tmp_path):
+    async def test(estuary, clock):
+        address = book(estuary)["devices"]["buoy-1"]["inputs"]
+        lamp = estuary.devices["buoy-1"].aid.lamp
+        hold, test = (str(virtual.OUTPUTS[name][0]) for name in ("lantern", "lamp_test"))
+
+        async def say(writer, line):
+            writer.write(line.encode() + b"\n")
+            await asyncio.sleep(0.05)
+            return lamp.asked_off, lamp.asked_test
+
+        _, writer = await plug_in(address)
+        assert await say(writer, '{"board": "buoy-1"}') == (False, False)
+        assert await say(writer, f'{{"out": {{"{hold}": 1, "{test}": 1}}}}') == (True, True)
+        assert await say(writer, f'{{"out": {{"{hold}": 0, "40": 1}}}}') == (False, True)
+        assert await say(writer, f'{{"out": {{"{hold}": 1, "{test}": null}}}}') == (True, False)
+        writer.close()  # the power is cut
+        await asyncio.sleep(0.05)
+        assert (lamp.asked_off, lamp.asked_test) == (False, False)
+        for noise in ("not JSON", "[1]", f'{{"out": {{"{hold}": 1}}}}\n{{"out": 7}}'):
+            _, writer = await plug_in(address)
+            assert await say(writer, noise) == (False, False)  # hung up
+            writer.close()
+        _, old = await plug_in(address)
+        assert await say(old, f'{{"out": {{"{hold}": 1}}}}') == (True, False)
+        _, new = await plug_in(address)  # as after a watchdog reset
+        assert await say(new, '{"board": "buoy-1"}') == (False, False)
+        for end in (old, new):
+            end.close()
+
+    in_estuary(tmp_path, test)
+
+
 def test_pins_by_day(tmp_path):
     async def test(estuary, clock):
         reader, writer = await plug_in(book(estuary)["devices"]["buoy-1"]["inputs"])
@@ -430,7 +463,7 @@ def test_command_says_what_is_wrong(tmp_path, monkeypatch):
         port = taken.getsockname()[1]
         config_file.write_text(CONFIG + f"[ports]\ncontrol = {port}\n", "utf-8")
         arguments = argparse.Namespace(
-            registry=registry_file, config=config_file, state=tmp_path / "s.json"
+            registry=registry_file, config=config_file, state=tmp_path / "s.json", trace=None
         )
         with pytest.raises(CommandError, match="port for control cannot be opened"):
             EstuaryCommand().run(arguments)

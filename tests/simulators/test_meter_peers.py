@@ -5,8 +5,16 @@ import socket
 
 import pytest
 
+from agent.meter.master import ANSWER, ERROR
 from agent.meter.reader import MeterReader
-from simulators.sensors.meters import LOOPBACK, DLT645Meter, SDM630Meter
+from simulators.sensors.meters import (
+    LOOPBACK,
+    PASSWORD,
+    PERMIT,
+    TRIP,
+    DLT645Meter,
+    SDM630Meter,
+)
 
 PILE = "202410010001"
 UNIT = 7
@@ -168,6 +176,46 @@ def test_relay_of_dlt645():
         assert values(reader, line)[9] == 0x10
 
     check(session, "dlt645")
+
+
+def test_orders_to_the_relay_of_dlt645():
+    """Through the package's framing: what our master sends is an order to others too."""
+    orders = []
+
+    def obey(order):
+        orders.append(order)
+        meter.set({"relay_closed": 0})
+        return True
+
+    async def order(reader, line, *, permit=False):
+        assert reader.order(permit, line.now_ms)
+        await run(reader, line, 3000)
+        return reader.ordered
+
+    async def session(meter, reader, line):
+        await run(reader, line, PERIOD_MS)
+        meter._obey = obey
+        assert await order(reader, line) == ANSWER
+        assert reader.relay_closed(line.now_ms) is False
+        assert await order(reader, line, permit=True) == ANSWER
+        assert orders == [TRIP, PERMIT]
+        meter._obey = lambda _: False
+        assert await order(reader, line) == ERROR
+        assert reader.error == 0x01
+        meter._obey = None
+        assert await order(reader, line) == ERROR
+
+    async def stranger(meter, reader, line):
+        await run(reader, line, PERIOD_MS)
+        meter._obey = obey
+        assert await order(reader, line) == ERROR
+        assert reader.error == 0x04
+        meter._obey = None
+
+    meter = METERS["dlt645"]
+    check(session, "dlt645", password=PASSWORD)
+    check(stranger, "dlt645", password="02999999")
+    assert orders == [TRIP, PERMIT]
 
 
 def test_sdm630_has_no_relay():

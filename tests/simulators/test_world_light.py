@@ -1,10 +1,12 @@
 """Light characters become seconds, and lanterns keep to them."""
 
 import itertools
+import json
 import math
 
 import pytest
 
+from simulators.trace import LampTrace
 from simulators.world.lamp import Lamp, LampSettings
 from simulators.world.light import LightError, phases
 
@@ -141,3 +143,64 @@ def test_a_light_for_day_and_night():
     lamp.see(50_000)
     assert lamp.switched_on
     assert lamp.mean_ma == pytest.approx(175)
+
+
+def lit_lamp(character):
+    lamp = Lamp(LampSettings(), phases(character))
+    lamp.see(1)
+    return lamp
+
+
+def test_edges_are_those_of_the_current():
+    lamp, start = lit_lamp("Fl(2) R 6s"), 6_000_000.0
+    edges = [(0.5, False), (1.5, True), (2.0, False), (6.0, True), (6.5, False)]
+    assert list(lamp.edges(start, start + 7)) == [(start + t, lit) for t, lit in edges]
+    assert list(lamp.edges(start + 0.5, start + 1.5)) == [(start + 1.5, True)]
+    for t in (0.1, 0.4, 0.6, 1.4, 1.6, 1.9, 2.1, 5.9):
+        assert lamp.lit_at(start + t) == (lamp.current_ma(start + t + 0.02) > 175)
+
+
+def test_edges_are_the_same_however_often_one_looks():
+    lamp, start = lit_lamp("VQ(3) 5s"), 1_795_348_800.0
+    whole = list(lamp.edges(start, start + 60))
+    parts = [
+        edge for i in range(1200) for edge in lamp.edges(start + i / 20, start + (i + 1) / 20)
+    ]
+    assert parts == whole
+    assert len(whole) == 12 * 6
+    assert not list(lit_lamp("F R").edges(start, start + 60))
+
+
+def test_the_control_lines_ask_and_let_go():
+    lamp = Lamp(LampSettings(), phases("Iso 4s"))
+    seen = []
+    for lux, asked_off, asked_test in (
+        (1000, False, False),
+        (1000, False, True),
+        (1000, True, True),
+        (1, False, False),
+        (1, True, False),
+        (1, False, False),
+    ):
+        lamp.see(lux)
+        lamp.asked_off, lamp.asked_test = asked_off, asked_test
+        seen.append((lamp.shines, lamp.mean_ma > 0, lamp.current_ma(4_000_001) > 0))
+    assert seen == [(shines,) * 3 for shines in (False, True, False, True, False, True)]
+
+
+def test_a_trace_has_edges_and_switching(tmp_path):
+    trace, lamp = LampTrace(tmp_path / "trace"), lit_lamp("Iso 4s")
+    for tick in range(200):
+        t = 4_000_000 + tick / 20
+        lamp.asked_off = 60 <= tick < 95  # from 3.0 to 4.75 s: in the dark, into the light
+        trace.see("buoy-1", lamp, t)
+    trace.close()
+    lines = [json.loads(line) for line in (tmp_path / "trace").read_text().splitlines()]
+    assert {line["device"] for line in lines} == {"buoy-1"}
+    assert [(line["ms"] - 4_000_000_000, line["lit"]) for line in lines] == [
+        (0, True),
+        (2000, False),
+        (4750, True),
+        (6000, False),
+        (8000, True),
+    ]

@@ -116,3 +116,41 @@ def test_meter_shows_a_consistent_picture():
             assert shown["p_kw"] == 0
     assert closed > 100
     assert idle > 100
+
+
+def test_a_tripped_relay_stays_open_until_a_hand_closes_it():
+    one = pile()
+    one.advance(START + 60)
+    assert one.relay_closed
+    assert one.power_w > 0
+    one.trip()
+    one.trip()
+    assert (one.relay_closed, one.power_w, one.relay_moves) == (False, 0, 1)
+    assert one.closed  # the breaker is another thing
+    register = one.import_watt_ms
+    shown = one.quantities()
+    assert (shown["relay_closed"], shown["p_kw"], shown["i_a_a"]) == (0, 0, 0)
+    one.advance(START + 90)
+    assert one.import_watt_ms == register
+    one.permit()
+    assert not one.relay_closed
+    one.advance(START + 94)
+    assert not one.relay_closed
+    one.advance(START + 96)
+    assert one.relay_closed
+    assert one.relay_moves == 2
+    assert one.power_w > 0
+
+
+def test_a_trip_after_the_permit_holds_and_a_permit_alone_does_nothing():
+    one = pile()
+    one.permit()
+    one.advance(START + 60)
+    assert one.relay_moves == 0
+    one.trip()
+    one.permit()
+    one.advance(START + 62)
+    one.trip()
+    one.advance(START + 400)
+    assert not one.relay_closed
+    assert one.relay_moves == 1

@@ -1,6 +1,8 @@
 /**
- * The board's analogue and digital inputs and its Wi-Fi, as a simulator sets them: lines of JSON
- * over TCP, {"adc": {pin: millivolts}}, {"pin": {pin: 0 or 1}}, {"network": true or false}.
+ * The board's pins, its Wi-Fi and its supply, as a simulator sets and sees them: lines of JSON over
+ * TCP, {"adc": {pin: millivolts}}, {"pin": {pin: 0 or 1}}, {"network": true or false},
+ * {"brown_out": true}. Back go {"board": name}, and the pins that the board drives or lets go of:
+ * {"out": {pin: 0, 1 or null}}. Whoever loses the connection knows that all are let go of.
  */
 
 import {CELL, PINS} from '../shared.mjs';
@@ -15,22 +17,42 @@ export class Inputs {
   #shared;
   #signal;
   #onNetwork;
+  #onBrownOut;
   #report;
+  #cable;
   #partial = '';
 
-  /** onNetwork(): the Wi-Fi changed; report(text): something is wrong with a line. */
-  constructor({shared, signal, address, name, onNetwork, report}) {
+  /**
+   * onNetwork(): the Wi-Fi changed; onBrownOut(): the supply fell too low; report(text): something
+   * is wrong with a line.
+   */
+  constructor({shared, signal, address, name, onNetwork, onBrownOut, report}) {
     this.#shared = shared;
     this.#signal = signal;
     this.#onNetwork = onNetwork;
+    this.#onBrownOut = onBrownOut;
     this.#report = report;
-    const cable = new Cable(address, {
+    this.#cable = new Cable(address, {
       onConnect: () => {
         this.#partial = '';
-        cable.write(`${JSON.stringify({board: name})}\n`);
+        this.#send({board: name});
+        const levels = Array.from({length: PINS}, (_, pin) => shared.get(CELL.OUTPUT + pin));
+        this.tell(Object.fromEntries(Object.entries(levels).filter(([, level]) => level >= 0)));
       },
       onData: (data) => this.#receive(data),
     });
+  }
+
+  /** Tell what the board does with pins: {pin: level, or -1 where it lets go}. */
+  tell(outputs) {
+    const levels = Object.entries(outputs);
+    if (levels.length > 0) {
+      this.#send({out: Object.fromEntries(levels.map(([pin, x]) => [pin, x < 0 ? null : x]))});
+    }
+  }
+
+  #send(message) {
+    this.#cable.write(`${JSON.stringify(message)}\n`);
   }
 
   #receive(data) {
@@ -46,7 +68,7 @@ export class Inputs {
 
   #apply(line) {
     try {
-      const {adc = {}, pin = {}, network} = JSON.parse(line);
+      const {adc = {}, pin = {}, network, brown_out: brownOut} = JSON.parse(line);
       for (const [number, millivolts] of Object.entries(adc)) {
         const microvolts = Math.round(Number(millivolts) * 1000);
         this.#set(CELL.ADC_UV, number, microvolts, 0, MICROVOLTS_MAX);
@@ -57,6 +79,9 @@ export class Inputs {
       if (network !== undefined) {
         this.#shared.set(CELL.NETWORK, network ? 1 : 0);
         this.#onNetwork();
+      }
+      if (brownOut) {
+        this.#onBrownOut();
       }
     } catch (error) {
       this.#report(`inputs: ${error.message} in ${line.slice(0, 80)}`);

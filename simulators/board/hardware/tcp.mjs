@@ -1,5 +1,5 @@
 /**
- * The board's TCP sockets.
+ * The board's sockets: TCP, and UDP (datagrams.mjs).
  *
  * Each has the board's small buffers: a peer that sends more waits, and so does a program that
  * writes more. While the Wi-Fi is away the connections stand still: nobody is told, as on the air.
@@ -10,6 +10,7 @@ import net from 'node:net';
 
 import {numberOf} from '../errno.mjs';
 import {CELL, SOCKET} from '../shared.mjs';
+import {Datagrams} from './datagrams.mjs';
 
 /** How long a closed socket may take to hand over what was written before. */
 const LINGER_MS = 5000;
@@ -26,7 +27,8 @@ export class Tcp {
 
   connect(number, host, port) {
     const socket = this.#shared.sockets[number];
-    const connection = new Connection(this.#shared, this.#signal, socket, {host, port});
+    const Kind = socket.datagram ? Datagrams : Connection;
+    const connection = new Kind(this.#shared, this.#signal, socket, {host, port});
     this.#connections.set(number, connection);
   }
 

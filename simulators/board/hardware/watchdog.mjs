@@ -1,8 +1,9 @@
 /**
- * The watchdog: a board that does not feed it in time loses its life, whatever it is doing.
+ * Resets that take the process with them, whatever it is doing: the watchdog that was not fed in
+ * time, and the supply that fell too low.
  *
- * It notes why in the state file, with the RTC memory, which survives this kind of reset; whoever
- * supervises the process starts it again.
+ * Why is noted in the state file, with RTC memory and calendar; whoever supervises the process
+ * starts it again.
  */
 
 import {elapsedMs, monotonicMs} from '../clock.mjs';
@@ -24,9 +25,14 @@ export class Watchdog {
   #check() {
     const limit = this.#shared.get(CELL.WATCHDOG_MS);
     if (limit > 0 && elapsedMs(this.#shared.get(CELL.FED_MS), monotonicMs()) > limit) {
-      const rtc = this.#shared.rtc.slice(0, this.#shared.get(CELL.RTC_LENGTH));
-      saveState(this.#stateFile, {cause: 'watchdog', rtc});
-      process.kill(process.pid, 'SIGKILL');
+      this.end('watchdog');
     }
+  }
+
+  /** End the process now. */
+  end(cause) {
+    const rtc = this.#shared.rtc.slice(0, this.#shared.get(CELL.RTC_LENGTH));
+    saveState(this.#stateFile, {cause, rtc, calendar: this.#shared.calendar[0]});
+    process.kill(process.pid, 'SIGKILL');
   }
 }

@@ -2,7 +2,8 @@
  * The thread that moves a board's bytes: UART lines, TCP sockets, console, inputs, watchdog.
  *
  * Messages in: {open, rx, tx, byteUs}, {shut}, {pump} for a UART; {connect, host, port}, {close},
- * {kick} for a socket; {resolve: name}; {console: true}; {reset: true}, answered by {reset: true}.
+ * {kick} for a socket; {resolve: name}; {output: pin, level}; {console: true}; {reset: true},
+ * answered by {reset: true}.
  * Messages out: {wake: true}, {ready: {repl}}, {failure: text}, {report: text}.
  */
 
@@ -35,6 +36,7 @@ const handlers = {
   kick: (number) => tcp.pump(number),
   resolve: (host) => tcp.resolve(host),
   console: () => repl.pump(),
+  output: (pin, {level}) => inputs?.tell({[pin]: level}),
   reset: () => {
     uarts.forEach((uart) => uart.close());
     tcp.reset();
@@ -47,17 +49,18 @@ parentPort.on('message', (message) => {
   handlers[action](subject, message);
 });
 
-new Watchdog(shared, stateFile);
-if (options.inputs) {
-  new Inputs({
+const watchdog = new Watchdog(shared, stateFile);
+const inputs = options.inputs
+  ? new Inputs({
     shared,
     signal,
     address: options.inputs,
     name: options.name,
     onNetwork: () => tcp.networkChanged(),
+    onBrownOut: () => watchdog.end('brown-out'),
     report: (text) => parentPort.postMessage({report: text}),
-  });
-}
+  })
+  : null;
 try {
   parentPort.postMessage({ready: {repl: options.repl ? await repl.listen(options.repl) : null}});
 } catch (error) {

@@ -1,7 +1,7 @@
 # mypy: ignore-errors
 """The virtual board's `machine`, with the names and numbers of MicroPython's ESP32 port.
 
-`UART`, `Pin`, `ADC`, `RTC`, `WDT`, and the resets. What it lacks, a program meets as
+`UART`, `Pin`, `ADC`, `RTC`, `WDT`, the resets and deep sleep. What it lacks, a program meets as
 AttributeError: timers, interrupts, I2C, SPI and PWM are not simulated.
 """
 
@@ -36,6 +36,17 @@ def soft_reset():
     """Start a new interpreter, with boot.py and main.py."""
     _board.reset(SOFT_RESET)
     sys.exit()
+
+
+def deepsleep(time_ms=-1):
+    """Sleep; then start as after a reset, with DEEPSLEEP_RESET. Without a time, sleep for ever."""
+    _board.deep_sleep(time_ms)
+    sys.exit()
+
+
+def lightsleep(time_ms=0):
+    """Let time pass."""
+    _board.sleep_ms(time_ms)
 
 
 def unique_id():
@@ -144,7 +155,10 @@ class UART(Stream):
 
 
 class Pin:
-    """A digital pin: as input, what the simulator drives it to, else its pull."""
+    """A digital pin: as input, what the simulator drives it to, else its pull.
+
+    The simulator is told what outputs do; a reset lets go of all of them.
+    """
 
     IN = 1
     OUT = 3
@@ -167,11 +181,14 @@ class Pin:
             self._mode = mode
         if pull != -1:
             self._pull = pull
+        if mode != -1 or value is not None:
+            self._drive()
 
     def value(self, *value):
         """Read the pin, or set the output."""
         if value:
             self._output = 1 if value[0] else 0
+            self._drive()
             return None
         if self._mode == self.OUT or (self._mode == self.OPEN_DRAIN and not self._output):
             return self._output
@@ -184,11 +201,16 @@ class Pin:
 
     def on(self):
         """Set the output to 1."""
-        self._output = 1
+        self.value(1)
 
     def off(self):
         """Set the output to 0."""
-        self._output = 0
+        self.value(0)
+
+    def _drive(self):
+        """Let the board drive the pin, or let go of it."""
+        driven = self._mode == self.OUT or (self._mode == self.OPEN_DRAIN and not self._output)
+        _board.output(self.number, self._output if driven else -1)
 
     def __repr__(self):
         return f"Pin({self.number})"

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""The virtual board's `socket`: TCP clients, with the behaviour of MicroPython's lwIP ports.
+"""The virtual board's `socket`: TCP clients and UDP, as MicroPython's lwIP ports behave.
 
 Names are looked up, and connections made, by the computer the board runs on.
 """
@@ -13,6 +13,7 @@ from _stream import Stream
 
 AF_INET = micropython.const(2)
 SOCK_STREAM = micropython.const(1)
+SOCK_DGRAM = micropython.const(2)
 SOL_SOCKET = micropython.const(0xFFF)
 SO_REUSEADDR = micropython.const(4)
 SO_KEEPALIVE = micropython.const(8)
@@ -43,12 +44,15 @@ def getaddrinfo(host, port, af=0, type=0, proto=0, flags=0):
 
 
 class socket(Stream):
-    """A TCP socket. As on a board: a few of them, with small buffers; close what you open."""
+    """A TCP client, or a UDP socket that is connected to its peer.
+
+    As on a board: a few of them, with small buffers; close what you open.
+    """
 
     def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0):
-        if af != AF_INET or type != SOCK_STREAM:
+        if af != AF_INET or type not in (SOCK_STREAM, SOCK_DGRAM):
             raise OSError(errno.EOPNOTSUPP)
-        self._number = _board.tcp_create()
+        self._number = _board.tcp_create(1 if type == SOCK_DGRAM else 0)
         if self._number < 0:
             raise OSError(errno.ENOMEM)
         self._timeout = -1
