@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent.wire import schema, series
 from cloud.registry import Span
-from cloud.series.history import history
+from cloud.series.history import read_history
 from cloud.series.store import open_store
 from cloud.values import fields
 from tests.bench.rows import median
@@ -43,7 +43,7 @@ def chart() -> list[dict[str, object]]:
         took = []
         for _ in range(7):
             begin = time.perf_counter()
-            told = history(
+            told = read_history(
                 store, row, fields()["beacon.batt_mv"], spans, start_ms, end_ms, _POINTS
             )
             took.append((time.perf_counter() - begin) * 1000)

@@ -15,22 +15,21 @@ _HEAP = """
 import gc, sys
 sys.path.insert(0, "/tests")
 from fakes import FakeBoard, FakeStore, FakeReader
-from agent import config as settings
 from agent.agent import Agent
-from agent.identity import Identity
 from agent.keep.boots import pack
 from agent.main import profile_of
-make = profile_of("PROFILE")
-text = '{"profile": "PROFILE", "report_s": 10, "detail_s": 3600}'
+from commissioned import commission, given
+profile_of("PROFILE")
+board = FakeBoard()
+settings = {"profile": "PROFILE", "report_s": 10, "detail_s": 3600}
+commission(board.flash, settings, {"host": "broker", "password": "pw"})
 gc.collect()
 before = gc.mem_alloc()
-config, errors = settings.load(text)
-board = FakeBoard()
 board.stores = (FakeStore(pack(0)), FakeStore(pack(0)))
 board.adcs = {c: FakeReader(100) for c in ("lamp_ma", "batt_mv", "batt_ma", "solar_mv", "temp_dc")}
 gc.collect()
 fakes = gc.mem_alloc() - before
-agent = Agent(board, config, errors, b"1234", Identity("buoy-1", "pw", None), make)
+agent = Agent(given(board))
 gc.collect()
 print("live", gc.mem_alloc() - before - fakes)
 for _ in range(200):
