@@ -404,7 +404,10 @@ class FakeBackup:
         return self._board.memory or None
 
     def save(self, data):
-        self._board.memory = bytes(data)
+        if len(self._board.memory) == len(data):
+            self._board.memory[:] = data  # as RTC memory, without garbage
+        else:
+            self._board.memory = bytearray(data)
 
 
 class FakeGuard:

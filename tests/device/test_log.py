@@ -36,8 +36,8 @@ class Lines(unittest.TestCase):
         for i in range(500):
             self.log.note("line %d %s" % (i, "x" * (i * 37 % 150)))
         lines = self.lines()
-        self.assertTrue(len(self.files.read("log")) <= 1536)
-        self.assertTrue(len(self.files.read("log")) > 1250)
+        self.assertTrue(len(self.files.read("log")) <= 1024)
+        self.assertTrue(len(self.files.read("log")) > 850)
         numbers = [int(line.split(b" ")[2]) for line in lines]
         self.assertEqual(numbers, list(range(500 - len(lines), 500)))
         self.assertTrue(all(line.startswith(b"-1 line ") for line in lines))

@@ -82,7 +82,7 @@ class Packets(unittest.TestCase):
         client = connected()
         while client.ready(1001):
             client.publish(b"t", bytes(1000), 1000, client.reserve(), 0, 0)
-        self.assertEqual(client.in_flight, 4)
+        self.assertEqual(client.in_flight, 3)
         flush(client)
         self.assertTrue(client.ready(1001))
 

@@ -12,7 +12,7 @@ when `save` is called, because flash wears; what broke the agent is the guard's 
 from agent.compat import const
 
 _NAME = "log"
-_SIZE = const(1536)  # bytes of lines; some thirty of them
+_SIZE = const(1024)  # bytes of lines; some twenty of them
 _LINE_MAX = const(160)
 _NEWLINE = const(10)
 

@@ -25,7 +25,7 @@ ARRIVED = const(4)  # a PUBACK; the message is `message_id`
 
 WINDOW = const(8)  # messages in flight; a round trip of 100 ms then carries 80 messages a second
 PACKET_MAX = const(4352)  # one payload of 4,096 bytes with its topic and head
-_OUT_MAX = const(4096)  # bytes waiting for the stream
+_OUT_MAX = const(3200)  # bytes waiting for the stream
 _PING_WAIT_MS = const(15000)  # for the answer to a ping
 _PUBACK_WAIT_MS = const(30000)  # for the answer to a publish
 
