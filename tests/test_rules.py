@@ -164,7 +164,7 @@ def test_nothing_is_left_for_later():
         [
             "git",
             "grep",
-            "-nIE",
+            "-nIwE",
             "TO" + "DO|FIX" + "ME|XX" + "X",
             "--",
             "*.py",

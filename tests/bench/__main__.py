@@ -6,12 +6,13 @@ import platform
 import sys
 from pathlib import Path
 
-from tests.bench import centre, device, drain, gateway
+from tests.bench import centre, device, drain, gateway, uart
 
 BENCHES = {
     "sizes": device.sizes,
     "code": device.code,
     "heap": device.heap,
+    "uart": uart.uart,
     "drain": drain.drain,
     "decode": gateway.decoding,
     "gateway": gateway.throughput,

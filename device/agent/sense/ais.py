@@ -188,13 +188,14 @@ def _unarmour(s, out):
     at = s.start(5)
     length = s.end(5) - at
     room = len(out)
+    line = s.buffer
     for i in range(length):
-        c = s.buffer[at + i] - 0x30
-        if c > 39:
-            c -= 8
-            if c < 40:
-                return 0
-        if not 0 <= c < 64:
+        c = line[at + i]
+        if 0x30 <= c < 0x58:
+            c -= 0x30
+        elif 0x60 <= c < 0x78:
+            c -= 0x38
+        else:
             return 0
         if i < room:
             out[i] = c

@@ -84,10 +84,11 @@ class Assembler:
         check = self._check
         tail = self._tail
         found = None
+        room = limit if size >= 0 and not tail else -1  # for plain bytes
         while at < end:
             c = source[at]
             at += 1
-            if _COMMA < c < _DELETE and not tail and 0 <= size < limit:  # most bytes are this
+            if _COMMA < c < _DELETE and size < room:  # most bytes are this
                 line[size] = c
                 size += 1
                 check ^= c
@@ -95,6 +96,7 @@ class Assembler:
                 if size >= 0:
                     self.malformed += 1
                 size = fields = check = tail = 0
+                room = limit
             elif size < 0:
                 continue
             elif tail:
@@ -116,12 +118,13 @@ class Assembler:
                         break
             elif c == _STAR:
                 tail = 1
+                room = -1
             elif c < _SPACE or c >= _DELETE:
                 self.malformed += 1
-                size = -1
+                size = room = -1
             elif size == limit or (c == _COMMA and fields == FIELDS_MAX):
                 self.overlong += 1
-                size = -1
+                size = room = -1
             else:
                 line[size] = c
                 size += 1

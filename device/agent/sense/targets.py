@@ -6,7 +6,7 @@ counted and left. Static and dynamic data of a ship are told apart.
 
 from agent.compat import const
 
-_SLOTS = const(256)  # ships remembered; the one heard longest ago makes room
+_SLOTS = const(128)  # when so many are new, those before the last so many are forgotten
 
 
 class Targets:
@@ -16,6 +16,7 @@ class Targets:
         self.thinned = 0
         self._interval_ms = interval_s * 1000
         self._sent_ms = {}
+        self._older_ms = {}  # the generation before: nothing is searched for when it is full
 
     def wanted(self, schema_id, values, now_ms):
         """Return whether the report (values as in the schema table) should be sent."""
@@ -23,11 +24,13 @@ class Targets:
             return True
         key = (schema_id, values[0], values[1], values[2] if schema_id == 8 else 0)
         before_ms = self._sent_ms.get(key)
+        if before_ms is None:
+            before_ms = self._older_ms.get(key)
         if before_ms is not None and now_ms - before_ms < self._interval_ms:
             self.thinned += 1
             return False
-        if before_ms is None and len(self._sent_ms) >= _SLOTS:
-            oldest = min(self._sent_ms, key=lambda k: self._sent_ms[k])
-            del self._sent_ms[oldest]
+        if key not in self._sent_ms and len(self._sent_ms) >= _SLOTS:
+            self._older_ms = self._sent_ms
+            self._sent_ms = {}
         self._sent_ms[key] = now_ms
         return True
