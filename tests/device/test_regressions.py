@@ -107,12 +107,23 @@ CASES = (
             "test_a_corrupt_file_system_starts_the_safe_agent_of_the_firmware",
         ),
     ),
-    (13, "espressif's and others' tools: the first port is taken for the right one"),
-    (14, "flashing tools: a write that was verified and a reset that failed are one failure"),
+    (
+        13,
+        "espressif's and others' tools: the first port is taken for the right one",
+        ("toolkit/test_ports.py", "test_regression_13_two_boards_are_not_guessed_between"),
+        ("toolkit/test_install.py", "test_two_boards_are_not_guessed_between"),
+    ),
+    (
+        14,
+        "flashing tools: a write that was verified and a reset that failed are one failure",
+        (
+            "toolkit/test_install.py",
+            "test_regression_14_a_verified_write_and_a_failed_reset_are_done_with_warning",
+        ),
+    ),
 )
 
-# Both belong to the technician's tool, a later issue.
-NOT_YET = (13, 14)
+NOT_YET = ()
 
 
 def source(path):

@@ -13,7 +13,10 @@ def fairway(*words):
 def test_every_command_is_listed():
     done = fairway("--help")
     assert done.returncode == 0
-    for name in ("board", "centre", "estuary", "gateway", "replay", "run", "wire"):
+    for name in (
+        *("board", "centre", "estuary", "gateway", "install"),
+        *("release", "replay", "run", "wire"),
+    ):
         assert name in done.stdout
 
 
