@@ -81,14 +81,13 @@ def site(tmp_path):
             one.process.stop()
 
 
-def made(site: Site) -> dict[tuple[str, int], int]:
-    """Return how many records each boot of each board made, as the boards' consoles said."""
+def made(site: Site) -> dict[tuple[str, int], tuple[int, int]]:
+    """Return (records made, not acknowledged) of each boot of each board, as their consoles said."""
     found = {}
     for board in BOARDS:
         text = (site.data / "log" / f"{board}.log").read_text("utf-8", "replace")
         for boot, records, waiting in STOPPED.findall(text):
-            assert waiting == "0", f"{board} boot {boot}: {waiting} records not acknowledged"
-            found[board, int(boot)] = int(records)
+            found[board, int(boot)] = int(records), int(waiting)
     return found
 
 
@@ -132,11 +131,19 @@ def test_a_site_twice_on_the_same_data(site, broker, capsys):
         produced = made(one)
         assert len(produced) == run * len(BOARDS)
         expected = Counter(
-            (board, boot, seq) for (board, boot), n in produced.items() for seq in range(n)
+            (board, boot, seq) for (board, boot), (n, _) in produced.items() for seq in range(n)
         )
-        assert stored(one) == expected
+        arrived = stored(one)
+        assert arrived - expected == Counter(), "more than was made, or twice"
+        # What a boot had not sent when it ended lies on its flash, and comes with the next one: amqtt
+        # loses messages, which are sent again after 30 s.
+        missing = Counter((board, boot) for board, boot, _ in expected - arrived)
+        for (board, boot), n in missing.items():
+            assert boot == run, f"{board} boot {boot}: {n} records never came"
+            assert n <= produced[board, boot][1], f"{board} boot {boot}: {n} records lost"
+        assert broker == "amqtt" or not missing
     with capsys.disabled():
-        print(f"\n{broker}: {sum(expected.values())} records of {len(produced)} boots, each once")
+        print(f"\n{broker}: {sum(arrived.values())} records of {len(produced)} boots, each once")
     check_dates(one.data)
 
 
