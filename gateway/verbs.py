@@ -11,7 +11,7 @@ from typing import Final
 
 import cbor2
 
-from agent.wire import messages, words
+from agent.wire import codes, messages, words
 
 USAGE: Final = {
     "report": "report                       make and send a report now",
@@ -25,6 +25,7 @@ USAGE: Final = {
     "log": "log [OFFSET]                 read its log",
     "post-mortem": "post-mortem [OFFSET]         read what it kept of its last failure",
     "update": "update IMAGE                 let the next start try a staged update",
+    "ship": "ship MMSI|- ID|- hand|qr|ais [OPERATOR]   say which ship is connected, or will be",
 }
 NUMBERS: Final = {name: number for number, name in words.VERBS.items()}
 
@@ -33,6 +34,11 @@ _MINUTES_MAX: Final = 720
 _SECONDS_MAX: Final = 60
 _UINT_MAX: Final = 0xFFFFFFFF
 _PAIR: Final = 2
+_SHIP_BY: Final = {"hand": codes.SHIP_BY_HAND, "qr": codes.SHIP_BY_QR, "ais": codes.SHIP_BY_AIS}
+_SHIP_WORDS: Final = (3, 4)
+_MMSI_DIGITS: Final = 9
+_SHIP_ID_MAX: Final = 20  # bytes, as in schema `session`
+_OPERATOR_MAX: Final = 16
 
 
 class VerbError(Exception):
@@ -60,6 +66,8 @@ def parse(line: list[str]) -> tuple[int, bytes]:
         return verb, _array(name, rest, (0, _UINT_MAX, 0))
     if verb == messages.UPDATE:
         return verb, _array(name, rest, (0, _UINT_MAX, None))
+    if verb == messages.SHIP:
+        return verb, _ship(rest)
     if rest:
         raise VerbError(f"{name} takes no arguments")
     return verb, b""
@@ -121,6 +129,24 @@ def _mode(rest: list[str]) -> bytes:
     return cbor2.dumps([_OFF, _number("lamp-mode off", rest[1:], (1, _MINUTES_MAX, _MINUTES_MAX))])
 
 
+def _ship(rest: list[str]) -> bytes:
+    if len(rest) not in _SHIP_WORDS or rest[2] not in _SHIP_BY:
+        raise VerbError("ship MMSI|- ID|- hand|qr|ais [OPERATOR]")
+    mmsi, name, by = rest[:3]
+    operator = rest[3] if rest[3:] else ""
+    if mmsi != "-" and not (mmsi.isascii() and mmsi.isdecimal() and len(mmsi) == _MMSI_DIGITS):
+        raise VerbError(f"an MMSI has {_MMSI_DIGITS} digits; - when it is not known")
+    if mmsi == name == "-":
+        raise VerbError("ship wants an MMSI or an identification number")
+    if name == "-":
+        name = ""
+    for word, most in ((name, _SHIP_ID_MAX), (operator, _OPERATOR_MAX)):
+        if len(word) > most or not (word.isascii() and word.isprintable()):
+            raise VerbError(f"{word!r}: at most {most} ASCII characters")
+    number = None if mmsi == "-" else int(mmsi)
+    return cbor2.dumps([number, name.encode(), _SHIP_BY[by], operator.encode()])
+
+
 def _array(name: str, rest: list[str], limits: tuple[int, int, int | None]) -> bytes:
     return cbor2.dumps([_number(name, rest, limits)])
 
@@ -154,6 +180,13 @@ def _lamp_test(detail: bytes) -> str:
     return "its current is not measured" if peak is None else f"highest current {peak} mA"
 
 
+def _session(detail: bytes) -> str:
+    boot, number = cbor2.loads(detail)
+    if boot is None:
+        return "no session now; kept for one that begins within an hour"
+    return f"noted in session {boot}-{number}"
+
+
 def _file(detail: bytes) -> str:
     size, data = chunk(detail)
     return f"{len(data)} of {size} bytes"
@@ -172,4 +205,5 @@ _READERS: Final[dict[int, Callable[[bytes], str]]] = {
     messages.RELAY_PERMIT: _relay,
     messages.LOG: _file,
     messages.POST_MORTEM: _file,
+    messages.SHIP: _session,
 }

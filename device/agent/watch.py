@@ -37,6 +37,13 @@ NAMES = (
     b"commands",
     b"lantern",
     b"proof",
+    b"light",
+    b"station",
+    b"energy",
+    b"motion",
+    b"weather",
+    b"session",
+    b"supply",
 )
 
 _LOOK_MS = const(1000)  # the shortest hardware watchdog, the RP2's, waits for eight seconds

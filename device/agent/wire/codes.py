@@ -7,12 +7,21 @@ Codes are only ever added, never reused.
 # "Unknown" is neither healthy nor failed, so a state without its upper bit means nothing.
 LIT = 0x01
 CHARGING = 0x02
+SHOULD_BE_LIT = 0x04
+OFF_STATION = 0x08
+HATCH_OPEN = 0x10
+WATER_INSIDE = 0x20
+LIGHT_FAULT = 0x40
+LANTERN_HELD = 0x80
 KNOWN_SHIFT = 8
 
 # `meter.flags`, the same way.
 PLUG = 0x01
 BREAKER = 0x02
 RELAY = 0x04
+SAFETY_LOOP = 0x08
+IN_USE = 0x10
+IN_SESSION = 0x20
 
 # `clock.source`, in falling order of trust.
 CLOCK_GNSS = 1
@@ -76,6 +85,127 @@ ALARM_CERTIFICATE = 3
 ALARM_OUTBOX = 4
 ALARM_DATA_BUDGET = 5
 ALARM_SAFE_MODE = 6
+ALARM_UNLIT = 7
+ALARM_ALWAYS_ON = 8
+ALARM_WRONG_RHYTHM = 9
+ALARM_REDUCED = 10
+ALARM_OUT_OF_SYNC = 11
+ALARM_LIT_BY_DAY = 12
+ALARM_OFF_STATION = 13
+ALARM_ADRIFT = 14
+ALARM_SINKER_MOVED = 15
+ALARM_CHAIN_SHORT = 16
+ALARM_NO_POSITION = 17
+ALARM_DAYS_TO_EMPTY = 18
+ALARM_BATTERY_VOLTAGE = 19
+ALARM_COLLISION = 20
+ALARM_TILT = 21
+ALARM_HATCH = 22
+ALARM_WATER = 23
+ALARM_VISIBILITY = 24
+ALARM_LEVEL_LOW = 25
+ALARM_LEVEL_HIGH = 26
+ALARM_AIS_DEAF = 27
+ALARM_OWN_AIS = 28
+ALARM_NEIGHBOUR_AIS = 29  # part: MMSI
+ALARM_SENSOR = 30  # part: SENSOR_*
+ALARM_VOLTAGE_LOW = 40  # part: phase, 1 to 3; as of the following where it matters
+ALARM_VOLTAGE_HIGH = 41
+ALARM_PHASE_LOST = 42
+ALARM_NEUTRAL_LOST = 43
+ALARM_FREQUENCY = 44
+ALARM_VOLTAGE_UNBALANCE = 45
+ALARM_CURRENT_UNBALANCE = 46
+ALARM_OVERLOAD = 47
+ALARM_RESIDUAL = 48
+ALARM_POWER_FACTOR = 49
+ALARM_THD = 50
+ALARM_PLUG_HOT = 51
+ALARM_SAFETY_LOOP = 52
+ALARM_METER_SILENT = 53
+ALARM_NO_SESSION = 54  # power is taken, and there is no session
+ALARM_NO_LOAD = 55  # a plug is in, and takes nothing: a token connection
+ALARM_METER_CHANGED = 56
+ALARM_COUNT_BACK = 57
+ALARM_CERTIFIED = 58  # the meter's certificate has run out
+ALARM_WIRING = 59  # a phase's power runs backwards: a transformer turned round
+
+# `alarm.level`
+LEVEL_WARNING = 1
+LEVEL_ALARM = 2
+LEVEL_AT_ONCE = 3
+
+# `alarm.part` of ALARM_SENSOR
+SENSOR_GNSS = 1
+SENSOR_AIS = 2
+SENSOR_WEATHER = 3
+SENSOR_MOTION = 4
+SENSOR_PHOTOCELL = 5
+
+# `light.condition`
+LIGHT_UNKNOWN = 0
+LIGHT_GOOD = 1
+LIGHT_UNLIT = 2
+LIGHT_ALWAYS_ON = 3
+LIGHT_WRONG_RHYTHM = 4
+LIGHT_REDUCED = 5
+LIGHT_OUT_OF_SYNC = 6
+LIGHT_BY_DAY = 7
+
+# `light.should`
+SHOULD_NOT = 0
+SHOULD = 1
+SHOULD_EITHER = 2
+
+# `station.condition`
+STATION_UNKNOWN = 0
+STATION_ON = 1
+STATION_SUSPECTED = 2  # beyond the guard ring, not for long enough
+STATION_OFF = 3
+STATION_ADRIFT = 4
+STATION_SINKER_MOVED = 5  # within the ring still, but the middle of its swing is elsewhere
+STATION_CHAIN_SHORT = 6  # the water is deeper than the chain is long
+
+# `rx.ais_health`
+AIS_UNKNOWN = 0
+AIS_HEARS = 1
+AIS_QUIET = 2  # the receiver lives, and nobody is there
+AIS_DEAF = 3
+AIS_GARBLED = 4
+
+# `session.what`
+SESSION_STARTED = 1
+SESSION_GOING_ON = 2
+SESSION_ENDED = 3
+SESSION_RESUMED = 4  # after a restart of the pile
+SESSION_SEGMENT = 5  # the meter was replaced, or its register jumped: counted anew from here
+SESSION_IDENTIFIED = 6  # somebody said which ship it is
+
+# `session.reason`
+REASON_NONE = 0
+REASON_PLUG = 1  # in, or out
+REASON_BREAKER = 2
+REASON_LOAD = 3  # the register moved, or came to rest
+REASON_POWER_LOSS = 4
+REASON_COMMAND = 5
+REASON_ROLLOVER = 6  # of the register; told for a segment
+REASON_METER_REPLACED = 7
+REASON_COUNT_BACK = 8
+REASON_IMPLAUSIBLE = 9  # more than the pile can deliver in that time
+
+# `session.flaws`
+FLAW_NO_BASELINE = 0x01  # the register was first read after the start
+FLAW_METER_REPLACED = 0x02
+FLAW_COUNT_BACK = 0x04
+FLAW_IMPLAUSIBLE = 0x08
+FLAW_GAP = 0x10  # the pile was without power in it
+FLAW_NO_END = 0x20  # the register was not read at the end
+FLAW_RATIO_CHANGED = 0x40
+
+# `session.ship_by`
+SHIP_BY_HAND = 1
+SHIP_BY_QR = 2
+SHIP_BY_AIS = 3
 
 # `gap.lane`: the lower the number, the sooner it is sent and the later it is dropped.
 LANE_ALARM = 0

@@ -46,6 +46,7 @@ REBOOT = const(8)
 LOG = const(9)
 POST_MORTEM = const(10)
 UPDATE = const(11)
+SHIP = const(12)
 DANGEROUS = (SETTINGS, ACCESS, LAMP_MODE, RELAY_TRIP, RELAY_PERMIT, REBOOT, UPDATE)
 
 # First item of an `ota` payload.

@@ -44,6 +44,13 @@ METER = const(10)
 ENERGY_COUNT = const(11)
 ALARM = const(12)
 GAP = const(13)
+LIGHT = const(14)
+STATION = const(15)
+ENERGY = const(16)
+MOTION = const(17)
+WEATHER = const(18)
+SUPPLY = const(19)
+SESSION = const(20)
 
 # fmt: off
 SCHEMAS: tuple = (
@@ -101,6 +108,19 @@ SCHEMAS: tuple = (
         ("ais_own", "count", 0, 0, _M),  # reports of the station itself (VDO), not sent on
         ("unknown", "count", 0, 0, _M),  # good sentences of types that the agent does not read
         ("old_dates", "count", 0, 0, _M),  # dates that cannot be true: week rollover, recorded logs
+        ("ais_health", "code", 0, 0, 4),  # 0 not known, 1 hears, 2 quiet channel, 3 deaf, 4 garbled
+        ("ais_stations", "count", 0, 0, _M),  # stations heard in the last ten minutes
+        ("ais_ships_pm", "count", 0, 0, _M),  # positions of ships a minute, of the last ten minutes
+        ("ais_statics_pm", "count", 0, 0, _M),  # static reports a minute
+        ("ais_bases_pm", "count", 0, 0, _M),  # base station reports a minute
+        ("ais_atons_pm", "count", 0, 0, _M),  # reports of aids a minute
+        ("ais_others_pm", "count", 0, 0, _M),  # all others a minute
+        ("own_aton_s", "s", 0, 0, _M),  # since the aid's own message 21 was heard
+        ("aton_missing", "count", 0, 0, 99),  # neighbouring aids that should be heard and are not
+        ("ais_sent", "count", 0, 0, _M),  # messages given to the AIS unit
+        ("ais_held", "count", 0, 0, _M),  # messages not given to it: the token bucket was empty
+        ("weather_lines", "count", 0, 0, _M),  # sentences of weather and water sensors read
+        ("weather_silent_s", "s", 0, 0, _M),  # since the last of them
     )),
     # The clock was set, stepped, or changed its source. Dates its whole boot, also backwards.
     (4, "clock", EVENT, (
@@ -228,6 +248,12 @@ SCHEMAS: tuple = (
         ("pt", "1", 0, 1, 65535),  # voltage transformer ratio
         ("ct", "1", 0, 1, 65535),  # current transformer ratio
         ("meter_id", "bytes", 0, 1, 12),  # the meter's own number: DL/T 645 address or Modbus unit
+        ("import_t1", "count", 0, 0, 0xFFFFFFFF),  # import register of tariff 1 (DL/T 645: 尖)
+        ("import_t2", "count", 0, 0, 0xFFFFFFFF),  # import register of tariff 2 (峰)
+        ("import_t3", "count", 0, 0, 0xFFFFFFFF),  # import register of tariff 3 (平)
+        ("import_t4", "count", 0, 0, 0xFFFFFFFF),  # import register of tariff 4 (谷)
+        ("modulus", "count", 0, 0, 0xFFFFFFFF),  # registers begin anew at so many counts; 0: at 2**32
+        ("step", "count", 0, 1, _M),  # the register's own resolution at this value
     )),
     # Something that somebody must know of now. Travels before everything else.
     (12, "alarm", EVENT, (
@@ -235,6 +261,8 @@ SCHEMAS: tuple = (
         ("active", "bits", 0, 0, 1),  # 1 raised, 0 cleared
         ("value", "1", 0, -_M, _M),  # the value that decided, in the alarm's own unit
         ("limit", "1", 0, -_M, _M),  # the limit it crossed
+        ("level", "code", 0, 1, 3),  # 1 warning, 2 alarm, 3 at once; null means alarm
+        ("part", "code", 0, 0, _M),  # which one: phase 1 to 3, MMSI of a neighbour, sensor
     )),
     # Records that will never come, and why: a device that drops says so.
     (13, "gap", EVENT, (
@@ -244,6 +272,116 @@ SCHEMAS: tuple = (
         ("lost", "count", 0, 1, _M),  # how many; other lanes' records may lie between first and last
         ("lane", "code", 0, 0, 3),  # 0 alarm, 1 session, 2 status, 3 bulk
         ("cause", "code", 0, 1, 3),  # 1 no room, 2 set aside after five sendings, 3 unreadable flash
+    )),
+    # The light: what it shows, what it should show, and how they differ (IALA R0110).
+    (14, "light", SERIES, (
+        ("condition", "code", 0, 0, 7),  # 0 not known, 1 as it should be, 2 unlit, 3 always on, 4 rhythm …
+        ("should", "code", 0, 0, 2),  # should it be lit: 0 no, 1 yes, 2 either
+        ("period_ms", "s", -3, 0, _M),  # measured period of the rhythm
+        ("flashes", "count", 0, 0, 99),  # flashes counted in a period
+        ("deviation_ms", "s", -3, 0, _M),  # farthest that a light or eclipse is from the character
+        ("sync_ms", "s", -3, -_M, _M),  # beginning of the period against UTC, positive when late
+        ("lit_ma", "A", -3, 0, 32767),  # mean current while lit
+        ("lux", "lx", 0, 0, 200000),  # daylight at the photocell
+        ("sun_dd", "deg", -1, -900, 900),  # altitude of the sun
+        ("should_s", "s", 0, 0, _M),  # so long it should have been lit, since start
+        ("failed_s", "s", 0, 0, _M),  # of that it was not as it should be; not known is in neither
+    )),
+    # Where a moored aid is against its sinker.
+    (15, "station", SERIES, (
+        ("condition", "code", 0, 0, 6),  # 0 not known, 1 on station, 2 suspected, 3 off, 4 adrift, 5 …
+        ("distance_dm", "m", -1, 0, _M),  # from the sinker
+        ("bearing_dd", "deg", -1, 0, 3599),  # from the sinker, true
+        ("guard_dm", "m", -1, 0, _M),  # radius of the guard ring now
+        ("swing_dm", "m", -1, 0, _M),  # how far the chain reaches now; null: shorter than the depth
+        ("mean_east_dm", "m", -1, -_M, _M),  # mean position of a day against the sinker, east
+        ("mean_north_dm", "m", -1, -_M, _M),  # the same, north
+        ("drift_cmps", "m/s", -2, 0, _M),  # steady drift
+        ("drift_dd", "deg", -1, 0, 3599),  # its direction, true
+        ("level_cm", "m", -2, -100000, 100000),  # water level that the swing was worked out for
+        ("fixes", "count", 0, 0, _M),  # positions judged, since start
+        ("refused", "count", 0, 0, _M),  # positions not good enough to judge
+    )),
+    # Charge in and out of the battery, and how long it lasts.
+    (16, "energy", SERIES, (
+        ("in_mah", "Ah", -3, 0, _M),  # charged since 00:00 UTC
+        ("out_mah", "Ah", -3, 0, _M),  # discharged since 00:00 UTC
+        ("day_in_mah", "Ah", -3, 0, _M),  # charged on the day before
+        ("day_out_mah", "Ah", -3, 0, _M),  # discharged on the day before
+        ("left_mah", "Ah", -3, 0, _M),  # left in the battery, estimated
+        ("days_left_dd", "d", -1, 0, 99999),  # until it is empty at the balance of the last days
+        ("min_mv", "V", -3, 0, 65535),  # lowest battery voltage since the last record
+        ("max_mv", "V", -3, 0, 65535),  # highest
+        ("unmeasured_s", "s", 0, 0, 86400),  # of today that was not measured
+    )),
+    # How the aid moves.
+    (17, "motion", SERIES, (
+        ("tilt_dd", "deg", -1, 0, 1800),  # mean tilt against how it was mounted
+        ("tilt_max_dd", "deg", -1, 0, 1800),  # greatest, since the last record
+        ("roll_ds", "s", -1, 0, 9999),  # period of its rolling
+        ("peak_mg", "g", -3, 0, 32767),  # strongest acceleration besides gravity since the last record
+        ("shocks", "count", 0, 0, _M),  # blows above the limit, since start
+    )),
+    # Weather and water around it, from sensors that speak IEC 61162-1.
+    (18, "weather", SERIES, (
+        ("wind_dmps", "m/s", -1, 0, 2000),  # mean wind speed
+        ("wind_dd", "deg", -1, 0, 3599),  # where it comes from, true
+        ("gust_dmps", "m/s", -1, 0, 2000),  # strongest gust since the last record
+        ("air_dc", "degC", -1, -1000, 1000),  # air temperature
+        ("humidity_pm", "%", -1, 0, 1000),  # relative humidity
+        ("dew_dc", "degC", -1, -1000, 1000),  # dew point
+        ("pressure_dhpa", "hPa", -1, 5000, 12000),  # air pressure
+        ("visibility_m", "m", 0, 0, 100000),  # visibility
+        ("water_dc", "degC", -1, -100, 1000),  # water temperature
+        ("level_cm", "m", -2, -100000, 100000),  # water level over chart datum or the gauge's zero
+        ("current_cmps", "m/s", -2, 0, 2000),  # water current
+        ("current_dd", "deg", -1, 0, 3599),  # where it runs to, true
+    )),
+    # Supply quality at a pile, beside `meter`; primary values.
+    (19, "supply", SERIES, (
+        ("p_a_w", "W", 0, -_M, _M),  # active power, phase A; negative: the transformer is turned round
+        ("p_b_w", "W", 0, -_M, _M),  # phase B
+        ("p_c_w", "W", 0, -_M, _M),  # phase C
+        ("q_var", "var", 0, -_M, _M),  # reactive power, total
+        ("s_va", "VA", 0, 0, _M),  # apparent power, total
+        ("thd_u_a_e2", "%", -2, 0, 20000),  # total harmonic distortion of the voltage, phase A
+        ("thd_u_b_e2", "%", -2, 0, 20000),  # phase B
+        ("thd_u_c_e2", "%", -2, 0, 20000),  # phase C
+        ("unbalance_u_e2", "%", -2, 0, 20000),  # voltage unbalance: farthest phase from the mean
+        ("unbalance_i_e2", "%", -2, 0, 20000),  # current unbalance: farthest phase from the mean
+        ("load_e2", "%", -2, 0, 100000),  # strongest phase against the rated current
+        ("residual_ma", "A", -3, 0, 65535),  # residual current
+        ("plug_dc", "degC", -1, -1000, 3000),  # temperature of the connector
+    )),
+    # One event in the life of a shore-power session. Registers are raw counts, as in energy-count.
+    (20, "session", EVENT, (
+        ("what", "code", 0, 1, 6),  # 1 started, 2 going on, 3 ended, 4 resumed, 5 segment, 6 identified
+        ("begun_boot", "count", 0, 0, _M),  # with the next one the session's id: the boot it began in
+        ("number", "count", 0, 0, _M),  # and its number within that boot
+        ("event", "count", 0, 0, _M),  # events of this session, from 0, without gaps
+        ("uptime_s", "s", 0, 0, _M),  # uptime at this event
+        ("reason", "code", 0, 0, 9),  # why it started or ended, see below
+        ("segment", "count", 0, 0, 255),  # stretch of one meter's steady counting
+        ("flaws", "bits", 0, 0, 255),  # what a person has to look at, see below
+        ("bound_s", "s", 0, 0, _M),  # it happened within so many seconds before this record's time
+        ("read_age_s", "s", 0, 0, _M),  # age of the register values
+        ("imported", "count", 0, 0, 0xFFFFFFFF),  # import register; null: not read, never 0 for that
+        ("exported", "count", 0, 0, 0xFFFFFFFF),  # export register
+        ("import_t1", "count", 0, 0, 0xFFFFFFFF),  # import register of tariff 1
+        ("import_t2", "count", 0, 0, 0xFFFFFFFF),  # of tariff 2
+        ("import_t3", "count", 0, 0, 0xFFFFFFFF),  # of tariff 3
+        ("import_t4", "count", 0, 0, 0xFFFFFFFF),  # of tariff 4
+        ("count_e", "code", 0, -6, 3),  # one count is 10**count_e kWh, before the ratios
+        ("modulus", "count", 0, 0, 0xFFFFFFFF),  # as in energy-count
+        ("step", "count", 0, 1, _M),  # as in energy-count
+        ("pt", "1", 0, 1, 65535),  # voltage transformer ratio
+        ("ct", "1", 0, 1, 65535),  # current transformer ratio
+        ("meter_id", "bytes", 0, 1, 12),  # the meter's own number
+        ("certified_t", "s", 0, 0, _M),  # the meter's certificate is good until; since 2020-01-01
+        ("ship_mmsi", "code", 0, 0, _M),  # which ship
+        ("ship_id", "bytes", 0, 1, 20),  # its identification number, ASCII, as CN and 11 digits
+        ("ship_by", "code", 0, 1, 3),  # how it is known: 1 by hand, 2 QR code, 3 AIS
+        ("told_by", "bytes", 0, 1, 16),  # who said so, ASCII
     )),
 )
 # fmt: on

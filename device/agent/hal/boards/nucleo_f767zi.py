@@ -21,6 +21,7 @@ DIGITALS = {
     "plug": ("F12", 0),
     "breaker": ("D15", 0),
 }
+I2C: dict = {}
 OUTPUTS = {
     "lantern": ("E13", 1),  # with a pull-down, as all of them: let go, it asks for nothing
     "lamp_test": ("F15", 1),

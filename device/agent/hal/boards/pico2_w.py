@@ -20,6 +20,7 @@ DIGITALS = {
     "plug": (10, 0),
     "breaker": (11, 0),
 }
+I2C: dict = {}
 OUTPUTS = {
     "lantern": (12, 1),  # with a pull-down, as all of them: let go, it asks for nothing
     "lamp_test": (13, 1),

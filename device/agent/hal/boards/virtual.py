@@ -4,8 +4,8 @@ The same channels and ratios as the reference board, so that the simulator has t
 pins would see.
 """
 
-from agent.hal.boards.esp32s3_devkitc import ADCS, DIGITALS, NETWORK, OUTPUTS, UARTS
+from agent.hal.boards.esp32s3_devkitc import ADCS, DIGITALS, I2C, NETWORK, OUTPUTS, UARTS
 
 NAME = "virtual"
 
-__all__ = ("ADCS", "DIGITALS", "NAME", "NETWORK", "OUTPUTS", "UARTS")
+__all__ = ("ADCS", "DIGITALS", "I2C", "NAME", "NETWORK", "OUTPUTS", "UARTS")
