@@ -15,7 +15,7 @@ from agent.wire import decode
 from agent.wire.body import Body, Entry
 from cloud import times
 from cloud.live import Change, Live
-from cloud.store import counts, latest, presence, records, targets
+from cloud.store import alarms, counts, latest, presence, records, targets
 from cloud.store.records import Arrival, Refusal
 
 
@@ -59,6 +59,11 @@ def fold(live: Live, change: Change, arrivals: Iterable[Arrival]) -> None:
     change.devices |= latest.fold_devices(change.connection, arrivals)
     change.assets |= latest.fold_assets(change.connection, live.registry, arrivals)
     change.targets |= targets.fold(change.connection, arrivals)
+    alarmed = alarms.fold(change.connection, arrivals)
+    change.devices |= alarmed
+    now_t = times.t_of_ms(change.now_ms)
+    services = [live.registry.service_of(device, now_t) for device in alarmed]
+    change.assets |= {service.asset for service in services if service}
 
 
 def _sort(

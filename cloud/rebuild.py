@@ -25,7 +25,7 @@ from cloud.live import Live
 from cloud.registry import Registry
 from cloud.series import SeriesError, SeriesStore
 from cloud.series.store import Sample
-from cloud.store import counts, latest
+from cloud.store import alarms, counts, latest
 from cloud.store.records import Arrival
 from cloud.store.tables import asset_latest, device_latest, events
 
@@ -92,6 +92,8 @@ class Rebuild:
             ]
             connection.execute(delete(asset_latest))
             latest.fold_assets(connection, registry, found)
+            told = select(events).where(events.c.schema == schema.ALARM)
+            alarms.fold(connection, _arrivals(connection.execute(told).mappings()))
             change.assets |= registry.assets.keys()
             counts.set_fact(connection, _FOLDED, self._basis)
         _log.info("registry: latest states of %d assets worked out anew", len(registry.assets))

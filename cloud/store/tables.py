@@ -135,6 +135,23 @@ asset_latest = Table(
     Column("record", LargeBinary, nullable=False),
 )
 
+# The newest word of a device on each of its alarms; `part` is -1 where an alarm has none.
+device_alarms = Table(
+    "device_alarms",
+    metadata,
+    Column("device", _ID, primary_key=True),
+    Column("what", Integer, primary_key=True, autoincrement=False),
+    Column("part", BigInteger, primary_key=True, autoincrement=False),
+    Column("active", Boolean, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("value", BigInteger),
+    Column("limit", BigInteger),
+    Column("t", BigInteger),
+    Column("boot", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+)
+
 # Whether a device is connected, as its newest state said.
 presence = Table(
     "presence",

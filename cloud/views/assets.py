@@ -15,7 +15,17 @@ from cloud.registry import Station as Stand
 from cloud.registry.assets import type_of
 from cloud.store.tables import asset_latest
 from cloud.views import parts
-from cloud.views.models import Asset, AssetDetail, Freshness, Names, Position, Presence, Station
+from cloud.views.alarms import alarms
+from cloud.views.models import (
+    Alarm,
+    Asset,
+    AssetDetail,
+    Freshness,
+    Names,
+    Position,
+    Presence,
+    Station,
+)
 
 _SERVICES_BACK_S: Final = 366 * 86_400  # how long ago a service may have ended to be shown
 
@@ -28,6 +38,18 @@ class _Now:
     t: int
     reports: dict[str, parts.Row]
     presences: dict[str, Presence]
+    alarms: dict[str, list[Alarm]]
+
+    def alarms_of(self, entry: Entry) -> list[Alarm]:
+        """Return the alarms of an asset's device; of a berth those of its piles too."""
+        pair = self.registry.serving(entry.id, self.t)
+        own = self.alarms.get(pair[0], []) if pair else []
+        if not isinstance(entry, Berth):
+            return own
+        return [
+            *own,
+            *(one for pile in self.registry.piles_of(entry.id) for one in self.alarms_of(pile)),
+        ]
 
     def freshness(self, entry: Entry) -> Freshness:
         """Judge an asset; a berth by the worst of what is at it."""
@@ -76,7 +98,7 @@ def _look(connection: Connection, registry: Registry, now_t: int, wanted: set[st
     serving = None
     if wanted is not None:
         needed = wanted | {pile.id for asset in wanted for pile in registry.piles_of(asset)}
-        pairs = [registry.serving(asset, now_t) for asset in wanted]
+        pairs = [registry.serving(asset, now_t) for asset in needed or ()]
         serving = {pair[0] for pair in pairs if pair}
     in_reports = asset_latest.c.schema.in_(parts.REPORTS)
     rows = parts.rows_of(connection, asset_latest.c.asset, needed, in_reports)
@@ -85,6 +107,7 @@ def _look(connection: Connection, registry: Registry, now_t: int, wanted: set[st
         now_t,
         {row["asset"]: row for row in rows},
         parts.presences(connection, serving),
+        alarms(connection, serving),
     )
 
 
@@ -97,6 +120,7 @@ def _asset(now: _Now, entry: Entry) -> Asset:
         name=_names(entry.name),
         service=parts.service(*pair) if pair else None,
         presence=now.presences.get(pair[0]) if pair else None,
+        alarms=now.alarms_of(entry),
         freshness=now.freshness(entry),
         report=values.read(row["record"]) if row else {},
     )

@@ -11,7 +11,8 @@ from cloud.registry import Registry
 from cloud.store.tables import device_latest
 from cloud.store.tables import devices as devices_table
 from cloud.views import parts
-from cloud.views.models import Device, DeviceDetail, Presence
+from cloud.views.alarms import alarms
+from cloud.views.models import Alarm, Device, DeviceDetail, Presence
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class _Now:
     t: int
     heard: dict[str, parts.Row]
     presences: dict[str, Presence]
+    alarms: dict[str, list[Alarm]]
     dated: dict[tuple[str, int], parts.Row]
     undated_ms: dict[str, int]
 
@@ -36,6 +38,7 @@ def devices(
         now_t,
         {row["device"]: row for row in parts.rows_of(connection, devices_table.c.device, wanted)},
         parts.presences(connection, wanted),
+        alarms(connection, wanted),
         {},
         {},
     )
@@ -91,6 +94,7 @@ def _device(now: _Now, device: str) -> Device:
         first_heard=times.moment_of_ms(heard["first_ms"]) if heard else None,
         last_heard=times.moment_of_ms(heard["last_ms"]) if heard else None,
         freshness=parts.freshness(max(reports, key=lambda r: r["t"], default=None), now.t),
+        alarms=now.alarms.get(device, []),
         position=parts.measured_position(now.dated.get((device, schema.BEACON))),
         undated=None if undated_ms is None else times.moment_of_ms(undated_ms),
         health=values.read(health["record"]) if health else {},

@@ -85,6 +85,22 @@ class Service:
 
 
 @dataclass(slots=True, kw_only=True)
+class Alarm:
+    """An alarm that stands, as its device raised it. `what` and `level` are words of the contract.
+
+    Value and limit are in `unit`; `part` says which one: a phase, a sensor, a neighbour's MMSI.
+    """
+
+    what: str
+    level: str
+    part: str | None
+    value: float | None
+    limit: float | None
+    unit: str | None
+    since: datetime
+
+
+@dataclass(slots=True, kw_only=True)
 class Asset:
     """A navaid, a berth or a pile, as it is now.
 
@@ -105,6 +121,9 @@ class Asset:
     position: Position | None = None
     service: Annotated[Service | None, Field(description="what serves it now")] = None
     presence: Presence | None = None
+    alarms: Annotated[list[Alarm], Field(description="those that stand, the gravest first")] = (
+        field(default_factory=list)
+    )
     freshness: Freshness
     report: dict[str, Value]
 
@@ -143,6 +162,7 @@ class Device:
     first_heard: datetime | None
     last_heard: datetime | None
     freshness: Freshness
+    alarms: Annotated[list[Alarm], Field(description="those that stand, the gravest first")]
     position: Position | None
     undated: Annotated[
         datetime | None, Field(description="arrival of its newest record without a time")

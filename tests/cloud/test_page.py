@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import expect
 
-from agent.wire import body, schema, series
+from agent.wire import body, codes, schema, series
 from tests.cloud.support import (
     REGISTRY,
     CentreProcess,
@@ -133,6 +133,38 @@ def test_it_shows_what_there_is(centre, visit, tmp_path, lang, width):
     assert colours_of(page, "symbols") > 20, "symbols are drawn"
     assert colours_of(page, "land") > 1, "land and water are drawn"
     page.screenshot(path=tmp_path / f"{width}-{lang}.png")
+
+
+@pytest.mark.parametrize("width", list(WIDTHS))
+def test_alarms_stand_out_until_they_are_cleared(centre, visit, tmp_path, width):
+    fill(centre)
+    t = now_t()
+    unlit = [codes.ALARM_UNLIT, 1, None, None, codes.LEVEL_ALARM]
+    tilt = [codes.ALARM_TILT, 1, 612, 450, codes.LEVEL_WARNING]
+    sag = [codes.ALARM_VOLTAGE_LOW, 1, 1920, 1980, codes.LEVEL_ALARM, 2]
+    centre.ingest(
+        [
+            entry("buoy-1", schema.ALARM, 1, 20, t, unlit),
+            entry("buoy-1", schema.ALARM, 1, 21, t, tilt),
+            entry("pile-1", schema.ALARM, 1, 20, t, sag),
+        ]
+    )
+    page = visit(centre, width=width)
+    expect(row(page, "c1")).to_contain_text("灯光熄灭")
+    expect(row(page, "p1")).to_contain_text("电压低")
+    expect(page.locator("#count-alarm b")).to_have_text("2")
+    # Silent for two hours is more urgent than an alarm of a device that lives, that more than none.
+    order = [one.get_attribute("data-id") for one in page.locator(".row").all()]
+    assert order == ["c2", "b1", "c1", "p1"]
+    row(page, "c1").click()
+    told = page.locator("#panel-alarms li")
+    assert [one.get_attribute("data-alarm") for one in told.all()] == ["light-unlit", "tilt"]
+    assert "61.2 ° (限值 45 °)" in told.nth(1).inner_text()
+    page.screenshot(path=tmp_path / f"alarms-{width}.png")
+    centre.ingest([entry("buoy-1", schema.ALARM, 1, 22, t + 1, [codes.ALARM_UNLIT, 0])])
+    expect(told).to_have_count(1)
+    centre.ingest([entry("buoy-1", schema.BIRTH, 2, 0, t + 2, [1, 1])])
+    expect(page.locator("#panel-alarms")).to_be_hidden()
 
 
 def colours_of(page, pane):

@@ -4,7 +4,7 @@ import { atMostEvery, byId, h, onNextFrame, setText } from "./dom.js";
 import { age, ago, kilowatts, number } from "./format.js";
 import { named, onLanguage, t } from "./i18n.js";
 import { flareColour, sprite } from "./map/marks.js";
-import { ageOf, freshness, lamp, model, now, onChange, select, WORST_FIRST } from "./model.js";
+import { ageOf, alarmLevel, freshness, lamp, model, now, onChange, select, urgency } from "./model.js";
 import { onTheme, theme } from "./theme.js";
 
 const ROW = 52; // pixels, as in the CSS
@@ -78,9 +78,8 @@ function assets() {
   for (const thing of model.assets.values()) {
     if (filter === "navaid" && thing.type !== "navaid") continue;
     if (filter === "power" && thing.type === "navaid") continue;
-    const rank = WORST_FIRST.indexOf(freshness(thing));
     const lost = thing.presence && !thing.presence.connected ? 0 : 1;
-    found.push({ type: "asset", id: thing.id, thing, order: rank * 2 + lost });
+    found.push({ type: "asset", id: thing.id, thing, order: urgency(thing) * 2 + lost });
   }
   return found.sort((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1));
 }
@@ -94,15 +93,17 @@ function ships() {
 
 /** How many are how: in the header. */
 function counts() {
-  const found = { live: 0, overdue: 0, silent: 0, never: 0 };
+  const found = { live: 0, overdue: 0, silent: 0, never: 0, alarm: 0 };
   for (const asset of model.assets.values()) {
-    if (asset.type !== "berth") found[freshness(asset)] += 1;
+    if (asset.type === "berth") continue;
+    found[freshness(asset)] += 1;
+    if (alarmLevel(asset)) found.alarm += 1;
   }
   for (const [state, n] of Object.entries(found)) {
     const chip = byId(`count-${state}`);
     setText(chip.querySelector("b"), String(n));
     chip.classList.toggle("none", n === 0);
-    chip.title = t(`fresh.${state}.means`);
+    chip.title = t(state === "alarm" ? "alarms.means" : `fresh.${state}.means`);
   }
 }
 
@@ -147,6 +148,7 @@ function write(row, n) {
   setText(name.lastChild, told.under);
   setText(state.firstChild, told.value);
   state.firstChild.dataset.lamp = told.lamp ?? "";
+  state.firstChild.dataset.alarm = told.alarm ?? "";
   setText(state.lastChild, told.side);
   drawMark(mark, type, thing, told);
 }
@@ -156,17 +158,26 @@ function tellAsset(asset) {
   const seconds = ageOf(asset);
   const when = seconds === null ? t("fresh.never") : ago(seconds);
   const word = fresh === "live" || fresh === "never" ? "" : `${t(`fresh.${fresh}`)} · `;
-  const told = { fresh, name: named(asset.name), under: `${asset.id} · ${word}${when}` };
+  const [worst] = asset.alarms;
+  const told = {
+    fresh,
+    name: named(asset.name),
+    under: `${asset.id} · ${word}${when}`,
+    alarm: alarmLevel(asset),
+  };
+  if (worst) told.value = t(`code.${worst.what}`);
   if (asset.type === "navaid") {
     const state = lamp(asset);
     const battery = asset.report["beacon.batt_mv"];
     const volts = battery === null || battery === undefined ? t("value.none") : `${number(battery, 2)} V`;
-    return { ...told, lamp: state, value: t(`lamp.${state}`), side: volts };
+    return { value: t(`lamp.${state}`), ...told, lamp: state, side: volts };
   }
   const piles = asset.type === "pile" ? [asset] : asset.piles.map((id) => model.assets.get(id));
   const watts = piles.map((pile) => pile?.report["meter.p_w"]).filter((w) => typeof w === "number");
   const sum = watts.length ? watts.reduce((a, b) => a + b, 0) : null;
-  const side = asset.type === "pile" ? t("type.pile") : t("type.berth");
+  const kind = asset.type === "pile" ? t("type.pile") : t("type.berth");
+  const side = piles.some((pile) => pile?.report["meter.in-session"]) ? t("pile.session") : kind;
+  if (worst) return { ...told, side: `${kilowatts(sum)} · ${side}` };
   return { ...told, value: kilowatts(sum), side };
 }
 
@@ -196,6 +207,7 @@ function drawMark(canvas, type, thing, told) {
     fresh: told.fresh,
     flare: thing.type === "navaid" ? flareColour(thing.station?.light) : "",
     power: thing.type === "pile" && thing.report["meter.p_w"] > 0 ? "on" : "off",
+    alarm: told.alarm ?? "",
     theme: theme(),
   };
   const key = JSON.stringify(looks) + window.devicePixelRatio;

@@ -2,7 +2,8 @@
 
 const TARGET_S = 30 * 60; // as in the API: what was not heard for so long is not shown
 
-export const WORST_FIRST = ["silent", "never", "overdue", "live"];
+// What asks for a look first: alarms and freshness together.
+const WORST_FIRST = ["at-once", "silent", "alarm", "never", "overdue", "warning", "live"];
 
 export const model = {
   assets: new Map(),
@@ -91,11 +92,23 @@ export function freshness(thing) {
   return seconds <= thing.freshness.silent_s ? "overdue" : "silent";
 }
 
+/** Return a number that is the lower, the sooner an asset wants to be looked at. */
+export function urgency(thing) {
+  const alarm = WORST_FIRST.indexOf(alarmLevel(thing));
+  const fresh = WORST_FIRST.indexOf(freshness(thing));
+  return alarm < 0 ? fresh : Math.min(alarm, fresh);
+}
+
 /** Return a lamp's state: "on", "off", or "unknown" when it is not known now. */
 export function lamp(asset) {
   const lit = asset.report["beacon.lit"];
   if (lit === null || lit === undefined || freshness(asset) === "silent") return "unknown";
   return lit ? "on" : "off";
+}
+
+/** Return the gravest alarm of a thing: "at-once", "alarm", "warning", or "" when none stands. */
+export function alarmLevel(thing) {
+  return thing.alarms?.[0]?.level ?? "";
 }
 
 /** Return the devices that serve nothing now but have been somewhere. */

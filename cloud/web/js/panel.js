@@ -12,7 +12,10 @@ const READ_MS = 1000; // how often details are read, at most
 const CONSTELLATIONS = ["gps", "glonass", "galileo", "beidou"];
 
 const ENERGY = "energy-count.imported_kwh";
-const SCHEMAS = ["beacon", "meter", "energy-count", "gnss", "rx", "health", "clock", "birth"];
+const SCHEMAS = [
+  ...["beacon", "light", "station", "meter", "session", "supply", "energy-count", "weather", "motion"],
+  ...["energy", "gnss", "rx", "health", "clock", "birth"],
+];
 
 let detail = null; // the last answer about what is chosen
 let catalogue = []; // the answer of /api/fields
@@ -79,6 +82,7 @@ function draw() {
     byId("panel-facts"),
     facts.filter(Boolean).map(([name, ...lines]) => [h("dt", {}, name), h("dd", {}, ...lines)]),
   );
+  drawAlarms(thing.alarms ?? []);
   const readings = detail?.readings ?? [];
   drawReadings(readings);
   drawServices(detail?.services ?? []);
@@ -257,6 +261,37 @@ function reportFact(fresh) {
 function schemaOrder({ field }) {
   const n = SCHEMAS.indexOf(field.split(".")[0]);
   return n < 0 ? SCHEMAS.length : n;
+}
+
+function drawAlarms(alarms) {
+  byId("panel-alarms").hidden = alarms.length === 0;
+  fill(
+    byId("panel-alarms"),
+    alarms.map((alarm) => {
+      const value = quantity(alarm.value, alarm.unit);
+      const limit = quantity(alarm.limit, alarm.unit);
+      return h(
+        "li",
+        { "data-level": alarm.level, "data-alarm": alarm.what },
+        h("b", {}, t(`code.${alarm.what}`)),
+        alarm.part ? ` ${has(`sensor.${alarm.part}`) ? t(`sensor.${alarm.part}`) : alarm.part}` : "",
+        value ? ` ${value}` : "",
+        limit ? ` (${t("alarms.limit", { limit })})` : "",
+        h(
+          "small",
+          {},
+          `${t(`code.${alarm.level}`)} · ${t("panel.device.since", { since: moment(Date.parse(alarm.since), { seconds: true }) })}`,
+        ),
+      );
+    }),
+  );
+}
+
+/** Write a value of an alarm with its unit. */
+function quantity(value, unit) {
+  if (value === null || unit === null) return "";
+  if (unit === "s" && value >= 120) return age(value);
+  return `${number(value, 2)} ${t(`unit.${unit}`)}`.trim();
 }
 
 function drawReadings(readings) {

@@ -55,7 +55,7 @@ const sprites = new Map();
 /**
  * Return the sprite of an asset's looks: {canvas, x, y}, with the point of its place in it.
  *
- * `looks` = {type, kind, lamp, fresh, flare, power, theme}; equal looks share a sprite.
+ * `looks` = {type, kind, lamp, fresh, flare, power, alarm, theme}; equal looks share a sprite.
  */
 export function sprite(looks) {
   const scale = window.devicePixelRatio || 1;
@@ -91,6 +91,25 @@ function drawMark(c, looks) {
   else buoy(c, KINDS[looks.kind]);
   c.restore();
   if (looks.type === "navaid") flare(c, looks);
+  if (looks.alarm) alarm(c, looks.alarm);
+}
+
+/** A triangle with an exclamation mark, amber for a warning, red for an alarm. */
+function alarm(c, level) {
+  c.save();
+  c.translate(-11, -20);
+  c.beginPath();
+  polygon(c, [[0, -9], [8, 5], [-8, 5]]);
+  c.fillStyle = level === "warning" ? "#f2a100" : "#d3222a";
+  c.fill();
+  c.lineJoin = "round";
+  c.lineWidth = 1.2;
+  c.strokeStyle = WHITE;
+  c.stroke();
+  c.fillStyle = level === "warning" ? BLACK : WHITE;
+  c.fillRect(-1, -4, 2, 5);
+  c.fillRect(-1, 2, 2, 2);
+  c.restore();
 }
 
 /** A ring around the place: dashed and amber when overdue, red when silent, dotted when never heard. */

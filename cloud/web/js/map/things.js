@@ -3,7 +3,7 @@
 import { age } from "../format.js";
 import { distance } from "../geo.js";
 import { named, t } from "../i18n.js";
-import { ageOf, freshness, lamp, model, unassigned } from "../model.js";
+import { ageOf, alarmLevel, freshness, lamp, model, unassigned, urgency } from "../model.js";
 import { drawShip, flareColour, sprite } from "./marks.js";
 
 const DOTS_ABOVE = 600; // symbols in view: beyond it they would only hide each other
@@ -16,7 +16,6 @@ const PILE_STEP = 17; // pixels between the piles of one berth
 const FONT = "12px system-ui, sans-serif";
 const QUIET_FONT = "10px system-ui, sans-serif";
 const STALE_FONT = "bold 11px system-ui, sans-serif";
-const FRESH_ORDER = { live: 0, never: 1, overdue: 2, silent: 3 }; // the worst is drawn last, on top
 
 /** Draw everything into a view; return what was drawn: [{type, id, x, y, title}]. */
 export function drawThings(view, theme, colours) {
@@ -59,7 +58,8 @@ function placed(view, asset) {
   if (asset.type === "pile") x += PILE_STEP * (1 + pileNumber(asset));
   if (!inView(view, x, y)) return [];
   const fresh = freshness(asset);
-  const thing = { type: "asset", id: asset.id, asset, x, y, fresh, rank: FRESH_ORDER[fresh] };
+  // The worst is drawn last, on top.
+  const thing = { type: "asset", id: asset.id, asset, x, y, fresh, rank: -urgency(asset) };
   const label = asset.type !== "pile" || view.zoom >= PILE_LABELS_ZOOM ? named(asset.name) : "";
   return [{ ...thing, lift: 8, label, title: () => titleOf(asset, fresh) }];
 }
@@ -71,7 +71,8 @@ function pileNumber(asset) {
 function titleOf(asset, fresh) {
   const seconds = ageOf(asset);
   const when = seconds === null ? "" : ` · ${t("age.ago", { age: age(seconds) })}`;
-  return `${named(asset.name)} · ${t(`fresh.${fresh}`)}${when}`;
+  const alarms = asset.alarms.map((alarm) => ` · ${t(`code.${alarm.what}`)}`).join("");
+  return `${named(asset.name)} · ${t(`fresh.${fresh}`)}${when}${alarms}`;
 }
 
 function drawSymbol(view, thing, theme) {
@@ -84,6 +85,7 @@ function drawSymbol(view, thing, theme) {
     fresh,
     flare: asset.type === "navaid" ? flareColour(asset.station?.light) : "",
     power: power === null || power === undefined ? "" : power > 0 ? "on" : "off",
+    alarm: alarmLevel(asset),
     theme,
   });
   view.context.drawImage(
@@ -91,9 +93,10 @@ function drawSymbol(view, thing, theme) {
   );
 }
 
-function drawDot(view, { x, y, fresh }, colours) {
+function drawDot(view, { asset, x, y, fresh }, colours) {
   const { context } = view;
-  context.fillStyle = colours[fresh];
+  const level = alarmLevel(asset);
+  context.fillStyle = colours[level === "" ? fresh : level === "warning" ? "overdue" : "silent"];
   context.fillRect(x - 3, y - 3, 6, 6);
 }
 
