@@ -25,7 +25,7 @@ _DAY_MV = const(10000)
 
 _MINUTES_MAX = const(720)
 _TEST_MAX_S = const(60)
-_SAMPLE_MS = const(50)  # sees the shortest flash, as `sense.lamp` does
+_SAMPLE_MS = const(50)  # sees the shortest flash, as `sense.light` does
 _LOOK_MS = const(1000)
 
 
@@ -46,8 +46,12 @@ class Lantern:
 
     @property
     def held(self):
-        """Whether the lantern is asked to be other than it wants."""
-        return self._hold_until_ms is not None
+        """Whether the lantern is asked to be other than it wants; None when it cannot be asked."""
+        return None if self._hold is None else self._hold_until_ms is not None
+
+    def asking(self):
+        """Return whether the lantern is asked for anything, a test too."""
+        return self._hold_until_ms is not None or self._test_until_ms is not None
 
     def poll(self, now_ms):
         """Let go when it is time; return the milliseconds until the next look."""
