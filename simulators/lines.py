@@ -160,6 +160,8 @@ class TalkerLine(UART):
 class Inputs(Cable):
     """The pins of a board: millivolts at analogue pins, levels at digital ones, and its outputs.
 
+    Beside them its accelerometer: it is there once `feel` has said what it feels.
+
     What the other end has not been told yet is sent as lines of JSON, all of it after connecting. It
     tells what it drives; a board that is gone drives nothing.
 
@@ -173,11 +175,14 @@ class Inputs(Cable):
         self._outputs: dict[int, int] = {}
         self._state: dict[str, dict[str, float]] = {"adc": {}, "pin": {}}
         self._told: dict[str, dict[str, float]] = {"adc": {}, "pin": {}}
+        self._felt: tuple[int, int, int] | None = None
+        self._felt_told: tuple[int, int, int] | None = None
 
     def plugged_in(self) -> None:
         """Tell everything anew."""
         self.unplugged()
         self._told = {"adc": {}, "pin": {}}
+        self._felt_told = None
         self.tell()
 
     def unplugged(self) -> None:
@@ -205,8 +210,22 @@ class Inputs(Cable):
         """Put a value on a pin; `kind` is adc or pin."""
         self._state[kind][pin] = value
 
+    def feel(self, mg: tuple[int, int, int]) -> None:
+        """Have the accelerometer feel this, x, y, z in mg, gravity included."""
+        self._felt = mg
+
+    def strike(self, mg: tuple[int, int, int], ms: float) -> None:
+        """Strike now: half a sine of `ms` milliseconds, up to 10,000, with x, y, z at its height.
+
+        A blow is shorter than the time between two `tell`; a board that is not there misses it.
+        """
+        self._send(json.dumps({"blow": {"mg": mg, "ms": ms}}).encode() + b"\n")
+
     def tell(self) -> None:
         """Send what has changed."""
+        motion = json.dumps({"motion": self._felt}).encode() + b"\n"
+        if self._felt != self._felt_told and self._send(motion):
+            self._felt_told = self._felt
         news = {
             kind: {pin: value for pin, value in pins.items() if self._told[kind].get(pin) != value}
             for kind, pins in self._state.items()

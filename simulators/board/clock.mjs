@@ -17,6 +17,11 @@ export function elapsedMs(earlier, later) {
   return (later - earlier) & 0x7fff_ffff;
 }
 
+/** Milliseconds of one clock for every thread of the process, that never wraps. */
+export function processMs() {
+  return performance.timeOrigin + performance.now();
+}
+
 export class Clock {
   #started = this.now();
   #calendarMs = UNSET_MS;

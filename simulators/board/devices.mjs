@@ -1,5 +1,5 @@
 /**
- * UARTs, sockets and RTC memory as files: `readinto` on one of them copies straight from the
+ * UARTs, I2C, sockets and RTC memory as files: `readinto` on one of them copies straight from the
  * hardware's buffer into the caller's. The board's Python modules open them; nobody else sees
  * them.
  */
@@ -22,9 +22,9 @@ export class Devices {
     return {mode: CHARACTER_DEVICE, size: 0, mtimeMs: 0, ino: 1, isDirectory: () => false};
   }
 
-  /** name: "/uart1", "/tcp0" or "/rtc". */
+  /** name: "/uart1", "/i2c", "/tcp0" or "/rtc". */
   open(name) {
-    const [, kind, number] = /^\/(uart|tcp|rtc)(\d*)$/.exec(name) ?? [];
+    const [, kind, number] = /^\/(uart|i2c|tcp|rtc)(\d*)$/.exec(name) ?? [];
     const hardware = this.#hardware;
     switch (kind) {
       case 'uart':
@@ -37,6 +37,8 @@ export class Devices {
           (view) => hardware.readSocket(Number(number), view),
           (view) => hardware.writeSocket(Number(number), view),
         );
+      case 'i2c':
+        return this.#file((view) => hardware.i2c.read(view), (view) => hardware.i2c.write(view));
       case 'rtc':
         return this.#file(
           (view, position) => {

@@ -2,8 +2,9 @@
 
 import {Worker} from 'node:worker_threads';
 
-import {monotonicMs} from './clock.mjs';
+import {monotonicMs, processMs} from './clock.mjs';
 import {SystemError} from './errno.mjs';
+import {I2CBus} from './i2c.mjs';
 import {Ring} from './ring.mjs';
 import {CELL, PINS, RTC_BYTES, SOCKET, Shared, UARTS} from './shared.mjs';
 
@@ -27,6 +28,22 @@ export class Hardware {
   #worker;
   #uarts = new Map();
   #clientStuck = false;
+
+  /** The I2C bus, with an accelerometer on it while the simulator says how it moves. */
+  i2c = new I2CBus({
+    now: processMs,
+    felt: () => (this.#shared.get(CELL.MOTION) === 1
+      ? [1, 2, 3].map((n) => this.#shared.get(CELL.MOTION + n))
+      : null),
+    blows: () => {
+      const blows = [];
+      for (let message; (message = this.#shared.blows.readMessage()) !== null;) {
+        const [ms, forMs, ...mg] = new Float64Array(message.buffer);
+        blows.push({ms, forMs, mg});
+      }
+      return blows;
+    },
+  });
 
   /** Called when something happened while no Python ran. */
   onWake = () => {};

@@ -38,11 +38,12 @@ export function boardModule(
     },
     random: () => randomInt(0x100_0000),
 
-    // Pins, Wi-Fi, watchdog
+    // Pins, Wi-Fi, I2C, watchdog
     adc_uv: (pin) => hardware.microvolts(pin),
     level: (pin) => hardware.level(pin),
     output: (pin, level) => hardware.setOutput(pin, level),
     network: () => hardware.networkUp,
+    i2c_select: (address, register) => hardware.i2c.select(address, register),
     watchdog: (ms) => hardware.setWatchdog(ms),
     feed: () => hardware.feed(),
 

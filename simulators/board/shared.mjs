@@ -16,6 +16,9 @@ export const UARTS = 3;
 export const SOCKETS = 16;
 export const SOCKET_BYTES = 5760;
 
+/** Blows on their way to the accelerometer: some twenty. */
+const BLOWS_BYTES = 1024;
+
 /** RTC memory of an ESP32: survives every reset but power-on. */
 export const RTC_BYTES = 2048;
 
@@ -42,7 +45,8 @@ export const CELL = {
   ADC_UV: 10 + UARTS, // + GPIO number: microvolts at the pin
   LEVEL: 10 + UARTS + PINS, // + GPIO number: 0, 1, or -1: nothing drives it
   OUTPUT: 10 + UARTS + 2 * PINS, // + GPIO number: what the board drives it to, -1: nothing
-  SOCKET: 10 + UARTS + 3 * PINS, // + PER_SOCKET × number: STATE, ERROR, ENDED, DATAGRAM
+  MOTION: 10 + UARTS + 3 * PINS, // 1: an accelerometer is fitted; + 1 to 3: what it feels, mg
+  SOCKET: 14 + UARTS + 3 * PINS, // + PER_SOCKET × number: STATE, ERROR, ENDED, DATAGRAM
 };
 const CELLS = CELL.SOCKET + PER_SOCKET * SOCKETS;
 
@@ -59,6 +63,7 @@ export class Shared {
     this.answer = new Uint8Array(buffers.answer);
     this.typed = new Ring(buffers.typed);
     this.printed = new Ring(buffers.printed);
+    this.blows = new Ring(buffers.blows);
     this.sockets = buffers.sockets.map((pair, number) => new SharedSocket(this, pair, number));
   }
 
@@ -136,6 +141,7 @@ function fresh() {
     answer: new SharedArrayBuffer(ADDRESS_BYTES),
     typed: Ring.buffer(CONSOLE_BYTES),
     printed: Ring.buffer(CONSOLE_BYTES),
+    blows: Ring.buffer(BLOWS_BYTES),
     sockets: Array.from({length: SOCKETS}, () => (
       {rx: Ring.buffer(SOCKET_BYTES), tx: Ring.buffer(SOCKET_BYTES)})),
   };

@@ -18,6 +18,9 @@
     digital(name)               a reader: `read() -> int`, 1 active, 0 not; None when not fitted
     output(name)                a line that asks other equipment for something: `write(1)` asks,
                                 `write(0)` lets go; every start and reset lets go; None when not fitted
+    i2c(name)                   a bus: `read(address, register, buf)` fills the buffer,
+                                `write(address, register, value)` writes a byte; both raise OSError
+                                when nobody answers; None when the board has no such bus
     connect(host, port, trust)  a stream: `state()` 0 opening, 2 securing (writing drives the TLS
                                 handshake), 1 open, -1 closed; `error` says why;
                                 `readinto(mv) -> int` (0: nothing), `write(mv) -> int`, `close()`;
@@ -29,7 +32,7 @@
     files()                     the flash, as far as it is the agent's (hal/files.py)
     slot(folder)                the files of an application's slot, "/a" or "/b" (hal/slot.py)
     spare()                     the second file system, None where there is none (device/boards)
-    backup()                    a store that survives resets, not power: `load()`, `save(data ≤ 64)`;
+    backup()                    a store that survives resets, not power: `load()`, `save(data ≤ 128)`;
                                 `wears` where the board has none and it is a file (see keep/memo.py)
     guard()                     the boot guard (device/root/guard.py, docs/boot.md)
     rtc()                       the calendar: `get() -> t | None`, `set(t)`, seconds since 2020;

@@ -34,6 +34,7 @@ class HostBoard:
         self._adcs = adcs or {}
         self._digitals = digitals or {}
         self.outputs = {}  # name: function that is given 1 and 0
+        self.buses = {}  # name: object with `read` and `write`
         self.asleep_ms = None  # set by a reset (0) or a deep sleep; `run` returns then
         self._memory = b""
         self._guard = NoGuard()
@@ -64,6 +65,9 @@ class HostBoard:
 
     def output(self, name):
         return Asking(self.outputs[name]) if name in self.outputs else None
+
+    def i2c(self, name):
+        return self.buses.get(name)
 
     def connect(self, host, port, trust=None):
         return TCPStream(host, port) if trust is None else HostTLSStream(host, port, trust)

@@ -1,10 +1,12 @@
 /**
  * The board's pins, its Wi-Fi and its supply, as a simulator sets and sees them: lines of JSON over
  * TCP, {"adc": {pin: millivolts}}, {"pin": {pin: 0 or 1}}, {"network": true or false},
- * {"brown_out": true}. Back go {"board": name}, and the pins that the board drives or lets go of:
+ * {"brown_out": true}, {"motion": [x, y, z] in mg, or null: no chip is fitted},
+ * {"blow": {"mg": [x, y, z], "ms": duration}}. Back go {"board": name}, and the pins that the board drives or lets go of:
  * {"out": {pin: 0, 1 or null}}. Whoever loses the connection knows that all are let go of.
  */
 
+import {processMs} from '../clock.mjs';
 import {CELL, PINS} from '../shared.mjs';
 import {Cable} from './cable.mjs';
 
@@ -12,6 +14,10 @@ import {Cable} from './cable.mjs';
 const MAX_LINE = 64 * 1024;
 
 const MICROVOLTS_MAX = 0x7fff_ffff;
+
+/** What a buoy feels is far below; it keeps cells and samples within their numbers. */
+const MG_MAX = 1_000_000;
+const BLOW_MS_MAX = 10_000;
 
 export class Inputs {
   #shared;
@@ -68,7 +74,7 @@ export class Inputs {
 
   #apply(line) {
     try {
-      const {adc = {}, pin = {}, network, brown_out: brownOut} = JSON.parse(line);
+      const {adc = {}, pin = {}, network, motion, blow, brown_out: brownOut} = JSON.parse(line);
       for (const [number, millivolts] of Object.entries(adc)) {
         const microvolts = Math.round(Number(millivolts) * 1000);
         this.#set(CELL.ADC_UV, number, microvolts, 0, MICROVOLTS_MAX);
@@ -79,6 +85,19 @@ export class Inputs {
       if (network !== undefined) {
         this.#shared.set(CELL.NETWORK, network ? 1 : 0);
         this.#onNetwork();
+      }
+      if (motion !== undefined) {
+        const felt = motion === null ? null : acceleration(motion);
+        felt?.forEach((mg, axis) => this.#shared.set(CELL.MOTION + 1 + axis, mg));
+        this.#shared.set(CELL.MOTION, felt === null ? 0 : 1);
+      }
+      if (blow !== undefined) {
+        const {mg, ms} = blow;
+        if (!(ms > 0 && ms <= BLOW_MS_MAX)) {
+          throw new RangeError('a blow takes up to ten seconds');
+        }
+        const message = Float64Array.of(processMs(), ms, ...acceleration(mg));
+        this.#shared.blows.writeMessage(new Uint8Array(message.buffer));
       }
       if (brownOut) {
         this.#onBrownOut();
@@ -98,4 +117,12 @@ export class Inputs {
     }
     this.#shared.set(cell + index, value);
   }
+}
+
+/** Three accelerations as whole milligravities. */
+function acceleration(mg) {
+  if (!(Array.isArray(mg) && mg.length === 3 && mg.every((one) => Math.abs(one) <= MG_MAX))) {
+    throw new RangeError('an acceleration is three numbers, in mg');
+  }
+  return mg.map(Math.round);
 }

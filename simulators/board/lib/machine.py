@@ -1,8 +1,8 @@
 # mypy: ignore-errors
 """The virtual board's `machine`, with the names and numbers of MicroPython's ESP32 port.
 
-`UART`, `Pin`, `ADC`, `RTC`, `WDT`, the resets and deep sleep. What it lacks, a program meets as
-AttributeError: timers, interrupts, I2C, SPI and PWM are not simulated.
+`UART`, `Pin`, `ADC`, `I2C`, `RTC`, `WDT`, the resets and deep sleep. What it lacks, a program meets
+as AttributeError: timers, interrupts, SPI and PWM are not simulated.
 """
 
 import sys
@@ -19,6 +19,7 @@ WDT_RESET = micropython.const(3)
 DEEPSLEEP_RESET = micropython.const(4)
 SOFT_RESET = micropython.const(5)
 
+_ENODEV = micropython.const(19)
 _STREAM_POLL = micropython.const(3)
 _POLL_IN = micropython.const(1)
 _POLL_OUT = micropython.const(4)
@@ -242,6 +243,43 @@ class ADC:
     def read_u16(self):
         """Return the reading as a part of the range, 0 to 65535."""
         return self.read_uv() * 65535 // self._FULL_SCALE_UV[self._atten]
+
+
+class I2C:
+    """An I2C bus; on the first one is an accelerometer, while the simulator says how it moves."""
+
+    def __init__(self, id=0, *, scl=None, sda=None, freq=400_000, timeout=50_000):
+        if id not in (0, 1):
+            raise ValueError(f"I2C({id}) doesn't exist")
+        self._id = id
+        self._file = open_device("i2c")
+
+    def readfrom_mem_into(self, addr, memaddr, buf, *, addrsize=8):
+        """Fill `buf` from a register on. Raises OSError when nobody answers."""
+        self._select(addr, memaddr)
+        self._file.readinto(buf)
+
+    def readfrom_mem(self, addr, memaddr, nbytes, *, addrsize=8):
+        """Return `nbytes` from a register on."""
+        buf = bytearray(nbytes)
+        self.readfrom_mem_into(addr, memaddr, buf)
+        return bytes(buf)
+
+    def writeto_mem(self, addr, memaddr, buf, *, addrsize=8):
+        """Write from a register on."""
+        self._select(addr, memaddr)
+        self._file.write(buf)
+
+    def scan(self):
+        """Return the addresses that answer."""
+        if self._id:
+            return []
+        return [addr for addr in range(0x08, 0x78) if not _board.i2c_select(addr, 0)]
+
+    def _select(self, addr, memaddr):
+        error = _board.i2c_select(addr, memaddr) if self._id == 0 else _ENODEV
+        if error:
+            raise OSError(error)
 
 
 class RTC:

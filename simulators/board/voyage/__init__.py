@@ -56,6 +56,7 @@ class Voyage:
     rtt_ms: int = 100
     heap: int = 8 * 1024 * 1024
     outages: Sequence[Outage] = ()
+    motion: tuple[int, int, int] | None = None
     records: Path | None = None
     journal: Path | None = None
     cut: int = 0
@@ -172,5 +173,6 @@ def _options(voyage: Voyage) -> str:
             "adc": voyage.adc,
             "lamp": {"pin": 4, "millivolts": 350, "on_ms": 500, "period_ms": 4000},
             "outages": outages,
+            "motion": voyage.motion,
         }
     )

@@ -1,6 +1,7 @@
 /** The hardware of a board in simulated time: the same face as ../hardware.mjs, in one thread. */
 
 import {SystemError} from '../errno.mjs';
+import {I2CBus} from '../i2c.mjs';
 import {PINS, RTC_BYTES, SOCKET, SOCKETS, SOCKET_BYTES} from '../shared.mjs';
 
 const POLL = {IN: 1, OUT: 4, ERR: 8, HUP: 16};
@@ -19,6 +20,15 @@ export class SimulatedHardware {
   onWake = () => {};
   onInterrupt = () => false;
 
+  /** What the accelerometer feels, [x, y, z] in mg; null: none is fitted. */
+  motion = null;
+
+  i2c = new I2CBus({
+    now: () => this.#clock.ms,
+    felt: () => this.motion,
+    blows: () => this.#blows.splice(0),
+  });
+
   /** Called when the watchdog was not fed. */
   onBite = () => {};
 
@@ -27,6 +37,7 @@ export class SimulatedHardware {
   #levels = new Int8Array(PINS).fill(-1);
   #uarts = new Map();
   #sockets = [];
+  #blows = [];
   #watchdogMs = 0;
   #fedMs = 0;
 
@@ -72,6 +83,11 @@ export class SimulatedHardware {
 
   microvolts(pin) {
     return Math.round(1000 * (this.#voltages.get(pin)?.() ?? 0));
+  }
+
+  /** Let a blow begin: half a sine of so many milliseconds, [x, y, z] in mg at its height. */
+  strike(mg, forMs) {
+    this.#blows.push({ms: this.#clock.ms, forMs, mg});
   }
 
   level(pin) {

@@ -12,6 +12,8 @@
  *   tape      host file: what the sensors say (sensors.mjs); a second of it every `sensor_s`
  *   uarts     {"gnss": number, "ais": number}
  *   adc       {pin: millivolts}; lamp {pin, millivolts, on_ms, period_ms}: one that flashes
+ *   motion    what the accelerometer feels, [x, y, z] in mg; null: none is fitted
+ *   blows     [{"at": s, "mg": [x, y, z], "ms": duration}]
  *   outages   [{"from": s, "to": s, "what": "broker", "gateway" or "network"}]
  *   records   host file that gets a line of JSON for each new record: {"boot", "seq", "hex", "ms"}
  *
@@ -73,6 +75,10 @@ for (const [pin, millivolts] of Object.entries(options.adc)) {
 if (options.lamp) {
   const {pin, millivolts, on_ms: onMs, period_ms: periodMs} = options.lamp;
   hardware.setVoltage(pin, () => (clock.ms % periodMs < onMs ? millivolts : 0));
+}
+hardware.motion = options.motion ?? null;
+for (const {at, mg, ms} of options.blows ?? []) {
+  clock.after(at * 1000, () => hardware.strike(mg, ms));
 }
 const SWITCHES = {
   broker: (up) => (up ? Object.assign(shore, {up}) : shore.fail()),
