@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from pyais.encode import encode_dict
+from pyais.encode import ais_to_nmea_0183, encode_dict
 
 from simulators.world.aid import Aid
 from simulators.world.place import Place
@@ -28,6 +28,14 @@ _ON_GPS = 1
 _SURVEYED = 7
 
 Payload = dict[str, str | int | float | bytes | bool]
+
+
+class Armoured(NamedTuple):
+    """A message that is six-bit characters already, and where it is sent."""
+
+    place: Place
+    text: str
+    fill: int  # bits that fill up the last character
 
 
 class Transmission(NamedTuple):
@@ -48,6 +56,10 @@ class Station(ABC):
     @abstractmethod
     def messages(self, t: float) -> Iterable[tuple[Place, Payload]]:
         """Yield what is due at the time `t`."""
+
+    def armoured(self, t: float) -> Iterable[Armoured]:  # noqa: ARG002  (most are given nothing)
+        """Yield what it was given to transmit."""
+        return ()
 
     def _is_due(self, what: str, t: float, interval_s: float) -> bool:
         """Tell whether `what` is due, and put down when it is next.
@@ -253,17 +265,28 @@ class Channels:
         air = []
         for station in self.stations:
             for place, payload in station.messages(t):
-                self._channel ^= 1
                 sentences = encode_dict(
                     payload,
                     sentence_type="VDM",
-                    radio_channel="AB"[self._channel],
+                    radio_channel=self._next_channel(),
                     seq_id=self._sequence,
                 )
-                if len(sentences) > 1:
-                    self._sequence = (self._sequence + 1) % 10
-                air.append(Transmission(place, sentences))
+                air.append(Transmission(place, self._counted(sentences)))
+            for place, text, fill in station.armoured(t):
+                sentences = ais_to_nmea_0183(
+                    text, "AI", "VDM", self._next_channel(), fill, self._sequence
+                )
+                air.append(Transmission(place, self._counted(sentences)))
         return air
+
+    def _next_channel(self) -> str:
+        self._channel ^= 1
+        return "AB"[self._channel]
+
+    def _counted(self, sentences: list[str]) -> list[str]:
+        if len(sentences) > 1:
+            self._sequence = (self._sequence + 1) % 10
+        return sentences
 
 
 def hears(rng: random.Random, miles: float) -> bool:

@@ -13,17 +13,16 @@ PERMIT = 0x1B
 CLOSE_AT_ONCE = 0x1C
 
 DATA = {
-    0x02010100: b"\x98\x22",
-    0x02010200: b"\x01\x23",
-    0x02010300: b"\x89\x22",
-    0x02020100: b"\x45\x34\x01",
-    0x02020200: b"\x01\x20\x01",
-    0x02020300: b"\x50\x02\x80",
-    0x02030000: b"\x25\x21\x58",
+    0x0201FF00: b"\x98\x22\x01\x23\x89\x22",
+    0x0202FF00: b"\x45\x34\x01\x01\x20\x01\x50\x02\x80",
+    0x0203FF00: b"\x25\x21\x58\0\0\x30\x25\x21\x29\0\0\x81",
+    0x02040000: b"\0\x10\0",
+    0x02050000: b"\0\0\x59",
     0x02060000: b"\x01\x05",
+    0x0208FF00: b"\x10\x02\0\x02\x90\x01",
     0x02800002: b"\x02\x50",
-    0x00010000: b"\x97\x99\x99\x99",
-    0x00020000: b"\x26\x00\x00\x00",
+    0x0001FF00: b"\x97\x99\x99\x99" + bytes(16),
+    0x00020000: b"\x26\0\0\0",
 }
 
 
@@ -84,6 +83,8 @@ class RelayMeter:
             di = data[0] | data[1] << 8 | data[2] << 16 | data[3] << 24
             if di == 0x04000503:
                 return self._packed(0x91, data + bytes([self.status & 0xFF, self.status >> 8]))
+            if di not in DATA:
+                return self._packed(0xD1, b"\x02")
             return self._packed(0x91, data + DATA[di])
         if control == 0x1C:
             return self._order(data)

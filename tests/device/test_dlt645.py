@@ -3,6 +3,7 @@
 import unittest
 
 from agent.meter import dlt645, maps, master
+from agent.meter.maps.dlt645 import BITS, ROWS, SIGNED
 from agent.meter.master import ANSWER, ERROR, IDLE, INCOMPLETE, WAITING
 
 PILE = "202410010001"
@@ -100,7 +101,12 @@ def frame(address, control, payload):
 
 
 def row(quantity):
-    return next(row for row in maps.DLT645 if row[0] == quantity)
+    """A quantity's own data identifier, bytes, kind and exponent."""
+    for di, quantities, size, kind, exponent in ROWS:
+        if quantity in quantities:
+            at = bytes(quantities).index(bytes([quantity]))
+            return quantity, di + at * 0x100, size, kind, exponent
+    raise ValueError(quantity)
 
 
 def asked(quantity, address=PILE, wakeups=4):
@@ -112,9 +118,9 @@ def asked(quantity, address=PILE, wakeups=4):
 
 def value(reading, quantity):
     _quantity, _di, size, kind, _exponent = row(quantity)
-    if kind == maps.BITS:
+    if kind == BITS:
         return dlt645.word(reading.rx, reading.at)
-    return dlt645.number(reading.rx, reading.at, size, kind == maps.SIGNED)
+    return dlt645.number(reading.rx, reading.at, size, kind == SIGNED)
 
 
 def feed(reading, *parts):
@@ -236,6 +242,28 @@ class Requests(unittest.TestCase):
                 sent = reading.read(row(quantity)[1], row(quantity)[2])
                 self.assertEqual(bytes(sent), b"\xfe" * wakeups + wire, what)
 
+    def test_broadcast_time(self):
+        reading = dlt645.Master(b"", 0)
+        sent = reading.set_time(bytes.fromhex("51 22 10 05 06 17"))
+        self.assertEqual(bytes(sent), PUBLIC["broadcast time"][0])
+
+    def test_orders(self):
+        """The public frames but for their expiry: ours has none."""
+        for what, permit in (("trip, 2026", False), ("permit, 2026", True)):
+            wire, address = PUBLIC[what]
+            reading = dlt645.Master(dlt645.address(address), 0)
+            sent = reading.switch(permit, b"\x02\0\0\0", b"\x01\0\0\0")
+            self.assertEqual(bytes(sent[:20]), wire[:20])
+            self.assertEqual(dlt645.frame_at(sent, 0, len(sent)), len(sent))
+            self.assertEqual(feed(reading, frame(address, 0x9C, b"")), ANSWER)
+            reading.switch(permit, b"\x02\0\0\0", b"\x01\0\0\0")
+            self.assertEqual(feed(reading, PUBLIC["refused closing"][0]), ERROR)
+            self.assertEqual(reading.error, 0x04)
+        reading = dlt645.Master(dlt645.address("111111111111"), 0)
+        sent = bytes(reading.switch(False, bytes(4), bytes(4)))
+        self.assertEqual(sent[:20], PUBLIC["trip, 2018"][0][:20])
+        self.assertEqual(feed(reading, PUBLIC["tripped"][0]), ANSWER)
+
     def test_read_address(self):
         reading = dlt645.Master(b"", 0)
         self.assertEqual(bytes(reading.read_address()), PUBLIC["read address"][0])
@@ -349,6 +377,81 @@ class Answers(unittest.TestCase):
         reading.read(0x02800002, 2)
         self.assertEqual(feed(reading, FREQUENCY[12:]), WAITING)
         self.check(reading, maps.F, 5002, FREQUENCY)
+
+
+class Blocks(unittest.TestCase):
+    def values(self, what, di, size, each, signed):
+        wire, address = PUBLIC[what]
+        for parts in ([wire], byte_by_byte(b"\xfe" * 4 + wire)):
+            reading = dlt645.Master(dlt645.address(address))
+            reading.read(di, size)
+            self.assertEqual(feed(reading, *parts), ANSWER)
+            self.assertEqual(reading.size, size)
+            yield [
+                dlt645.number(reading.rx, reading.at + i, each, signed)
+                for i in range(0, size, each)
+            ]
+
+    def test_voltages_and_currents(self):
+        for volts in self.values("U block", 0x0201FF00, 6, 2, False):
+            self.assertEqual(volts, [2298, 2301, 2289])
+        for amperes in self.values("I block", 0x0202FF00, 9, 3, True):
+            self.assertEqual(amperes, [12345, 12001, -250])
+
+    def test_lists_have_whole_items(self):
+        for size, result in ((4, ANSWER), (20, ANSWER), (196, ANSWER), (0, WAITING), (6, WAITING)):
+            reading = dlt645.Master(dlt645.address(PILE))
+            reading.read(0x0001FF00, 20, 4)
+            wire = frame(PILE, 0x91, b"\x00\xff\x01\x00" + bytes(size))
+            self.assertEqual(feed(reading, wire), result, size)
+            self.assertEqual(reading.counts[master.BAD_LENGTH], 0 if result == ANSWER else 1)
+
+
+class FollowUps(unittest.TestCase):
+    def test_request(self):
+        reading = dlt645.Master(dlt645.address(PILE), 0)
+        reading.read(0x0000FF00, 20, 4)
+        self.assertEqual(bytes(reading.read_next(1)), PUBLIC["read on"][0])
+
+    def asked_on(self, number):
+        reading = dlt645.Master(dlt645.address(PILE))
+        reading.read(0x0000FF00, 20, 4)
+        first = frame(PILE, 0xB1, b"\x00\xff\x00\x00" + bytes(8))
+        self.assertEqual(feed(reading, first), ANSWER)
+        self.assertTrue(reading.more)
+        self.assertEqual(reading.size, 8)
+        reading.read_next(number)
+        return reading
+
+    def test_answers(self):
+        for number in (1, 2, 0x33, 0xCD, 255):
+            for control in (0x92, 0xB2):
+                data = b"\x00\xff\x00\x00\x01\x02\x03\x04" + bytes([number])
+                reading = self.asked_on(number)
+                self.assertEqual(feed(reading, *byte_by_byte(frame(PILE, control, data))), ANSWER)
+                self.assertEqual(reading.more, control == 0xB2)
+                self.assertEqual(reading.rx[reading.at : reading.at + reading.size], b"\1\2\3\4")
+
+    def test_others_are_refused(self):
+        for control, data, reason in (
+            (0x92, b"\x00\xff\x00\x00\x01\x01", master.LATE),  # the frame before
+            (0x92, b"\x00\xff\x00\x00\x01\x03", master.LATE),
+            (0x92, b"\x00\xff\x01\x00\x01\x02", master.LATE),  # another datum
+            (0x92, b"\x00\xff\x00\x00\x02", master.BAD_LENGTH),  # nothing in it
+            (0x92, b"\x00\xff\x00", master.LATE),
+            (0x91, b"\x00\xff\x00\x00\x01\x02", master.OTHER_FUNCTION),
+            (0xB1, b"\x00\xff\x00\x00\x01\x02", master.OTHER_FUNCTION),
+        ):
+            reading = self.asked_on(2)
+            self.assertEqual(feed(reading, frame(PILE, control, data)), WAITING, data)
+            self.assertEqual(reading.counts[reason], 1, (control, data))
+            good = frame(PILE, 0x92, b"\x00\xff\x00\x00\x01\x02")
+            self.assertEqual(feed(reading, good), ANSWER)
+
+    def test_a_refusal(self):
+        reading = self.asked_on(1)
+        self.assertEqual(feed(reading, frame(PILE, 0xD2, b"\x01")), ERROR)
+        self.assertEqual(reading.error, 0x01)
 
 
 class NotTheAnswer(unittest.TestCase):

@@ -5,6 +5,7 @@ import unittest
 
 from agent.errors import LocalError
 from agent.meter import maps, master, modbus
+from agent.meter.maps import adw300, dtsd1352, dtsu666, sdm630
 from agent.meter.master import ANSWER, ERROR, WAITING
 from agent.meter.modbus import F32, I16, I32, READ_HOLDING, READ_INPUT, U16, Master, value
 
@@ -272,23 +273,83 @@ class Registers(unittest.TestCase):
                 self.assertEqual(value(wire, 0, F32, places), expected, (eighths, places))
 
 
+TABLES = (sdm630, dtsd1352, adw300, dtsu666)
+
+
 class Maps(unittest.TestCase):
     def test_every_map_can_be_read(self):
-        for function, spans in maps.MODBUS.values():
-            self.assertIn(function, (READ_HOLDING, READ_INPUT))
+        for table in TABLES:
+            self.assertIn(table.FUNCTION, (READ_HOLDING, READ_INPUT))
             seen = []
-            for register, count, rows in spans:
+            for register, count, rows in table.SPANS:
                 self.assertTrue(0 < count <= modbus.REGISTERS_MAX)
                 self.assertTrue(modbus.echo_is_plain(register, count))
                 energy = rows[0][0] >= maps.IMPORT
-                for quantity, first, kind, _exponent in rows:
+                for quantity, first, kind, exponent in rows:
                     self.assertEqual(quantity >= maps.IMPORT, energy)
                     self.assertTrue(register <= first)
                     self.assertTrue(first + modbus.WIDTH[kind] <= register + count)
+                    self.assertTrue(maps.PLACES[quantity] + exponent >= 0)
                     seen.append(quantity)
             self.assertEqual(len(set(seen)), len(seen))
-            lengths = [span[1] for span in spans]
+            lengths = [span[1] for span in table.SPANS]
             self.assertEqual(len(set(lengths)), len(lengths))
+
+    def test_registers_are_the_reference_s(self):
+        """reference/shore-power.md §3.4, typed anew: quantity, register, kind, exponent."""
+        f, u, i, d = F32, U16, I16, I32
+        expected = (
+            (
+                "U_A 0 U_B 2 U_C 4 I_A 6 I_B 8 I_C A P_A C P_B E P_C 10 P 34 S 38 Q 3C PF 3E F 46 "
+                "IMPORT 48 EXPORT 4A THD_A EA THD_B EC THD_C EE"
+            ),
+            (
+                "U_A 61 U_B 62 U_C 63 I_A 64 I_B 65 I_C 66 F 77 P_A 164 P_B 166 P_C 168 P 16A "
+                "Q 172 S 17A PF 17F IMPORT A EXPORT 14"
+            ),
+            (
+                "U_A 14 U_B 15 U_C 16 I_A 1A I_B 1B I_C 1C P_A 1E P_B 20 P_C 22 P 24 "
+                "IMPORT 3E EXPORT 40"
+            ),
+            (
+                "U_A 2006 U_B 2008 U_C 200A I_A 200C I_B 200E I_C 2010 P 2012 P_A 2014 P_B 2016 "
+                "P_C 2018 Q 201A PF 202A F 2044 IMPORT 101E EXPORT 1028"
+            ),
+        )
+        for table, text in zip(TABLES, expected):
+            words = text.split()
+            wanted = {
+                getattr(maps, words[n]): int(words[n + 1], 16) for n in range(0, len(words), 2)
+            }
+            rows = [row for span in table.SPANS for row in span[2]]
+            self.assertEqual({row[0]: row[1] for row in rows}, wanted)
+        kinds = {row[0]: row[2:] for span in dtsd1352.SPANS for row in span[2]}
+        for names, kind in (("U_A U_B U_C", (u, -1)), ("I_A I_B I_C F", (u, -2)), ("PF", (i, -3))):
+            for name in names.split():
+                self.assertEqual(kinds[getattr(maps, name)], kind)
+        for name, exponent in (("P", 0), ("P_A", 0), ("Q", 0), ("S", 0), ("IMPORT", -2)):
+            self.assertEqual(kinds[getattr(maps, name)], (d, exponent))  # 0.001 kW, 0.01 kWh
+        kinds = {row[0]: row[2:] for span in dtsu666.SPANS for row in span[2]}
+        for name, exponent in (("U_A", -1), ("I_C", -3), ("P", -1), ("PF", -3), ("F", -2)):
+            self.assertEqual(kinds[getattr(maps, name)], (f, exponent))
+        self.assertEqual(kinds[maps.EXPORT], (f, 0))
+
+    def test_word_order(self):
+        """By the vectors of the reference: high word first; turned round with `low_first`."""
+        energy = bytes.fromhex(EXCHANGES[2][2])[3:7]
+        self.assertEqual(value(energy, 0, I32), 1234567)
+        self.assertEqual(value(energy[2:] + energy[:2], 0, I32, 0, True), 1234567)
+        volts = VOLTAGE[3:7]
+        self.assertEqual(value(volts, 0, F32, 1), 2302)
+        self.assertEqual(value(volts[2:] + volts[:2], 0, F32, 1, True), 2302)
+        self.assertEqual(value(b"\x08\x98", 0, U16, 0, True), 2200)
+        for table in TABLES:
+            self.assertFalse(table.LOW_FIRST)
+
+    def test_places(self):
+        self.assertEqual(value(b"\x08\x98", 0, U16, 2), 220000)
+        self.assertEqual(value(b"\xff\xff", 0, I16, 1), -10)
+        self.assertEqual(value(b"\xff\xff\xff\xfe", 0, I32, 1), -20)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@
     line.write(master.read(0x02010100, 2))
     if master.feed(chunk, n) == ANSWER:
         decivolts = number(master.rx, master.at, 2, False)
+        if master.more:
+            line.write(master.read_next(1))
 
     68 A0 A1 A2 A3 A4 A5 68 C L DATA … CS 16
 
@@ -12,7 +14,8 @@ Every DATA byte travels with 33h added. CS is the sum of all bytes from the firs
 DATA byte, modulo 256. FEh bytes before a frame wake the receiver: we send up to four, and skip any
 number. In C, D7 marks an answer, D6 a refusal, D5 that more follows, D4 to D0 are the function. A
 refusal's DATA is one byte of bits: 01 other, 02 no such data, 04 not authorised, 08 baud rate
-fixed, 10, 20 and 40 too many seasons, day periods and tariffs.
+fixed, 10, 20 and 40 too many seasons, day periods and tariffs. What does not fit one answer is read
+on with a sequence number, which the answer repeats behind its data.
 
 68h occurs inside addresses and data, so a frame is what has both 68h, a possible length, a right
 CS and 16h; after anything else the search goes on one byte later.
@@ -41,8 +44,12 @@ END = const(0x16)
 WAKE = const(0xFE)
 
 READ = const(0x11)
+READ_NEXT = const(0x12)
 READ_ADDRESS = const(0x13)
 SWITCH = const(0x1C)
+SET_TIME = const(0x08)
+
+NO_DATA = const(0x02)  # a bit of `error`
 
 OVERHEAD = const(12)  # bytes of a frame besides DATA
 DATA_MAX = const(200)  # bytes of DATA in an answer to a read
@@ -50,6 +57,7 @@ WAKEUPS_MAX = const(4)  # FEh bytes a master may send first
 
 _OFFSET = const(0x33)
 _ANY = const(0xAA)
+_ALL = const(0x99)  # six of them: every meter on the line; none answers
 _ORDER = const(16)  # bytes of DATA in a request to switch
 # Orders to the relay. There is a third, which closes it at once; it is not here on purpose: from afar
 # a plug is never energised that somebody may be holding. After the permit a hand closes at the meter.
@@ -63,6 +71,7 @@ _DI = const(4)  # bytes of a data identifier
 _ADDRESS = const(6)
 _ANSWER_BIT = const(0x80)
 _REFUSED_BIT = const(0x40)
+_MORE_BIT = const(0x20)
 _FUNCTION = const(0x1F)
 
 
@@ -171,10 +180,9 @@ def _sum(buf, start, end):
 
 
 class Master(LineMaster):
-    """Reads one datum at a time from the meter at `address` (six bytes as they travel).
+    """Reads one datum or block at a time from the meter at `address` (six bytes as they travel).
 
     A refusal carries no data identifier: one that comes too late counts as the present request's.
-    It costs that reading only.
     """
 
     _INSIDE = True  # FEh noise can look like the head of a long frame around the good one
@@ -184,19 +192,30 @@ class Master(LineMaster):
         self.address = address
         self.more = False  # the answer says that more frames follow
         self._wakeups = wakeups
-        self._di = bytearray(_DI)
+        self._data = bytearray(_DI + 1)  # of a reading request: data identifier, sequence number
         self._function = 0
         self._expected = 0
+        self._item = 0
 
-    def read(self, di, size):
-        """Request the datum `di`, whose value has `size` bytes; they will lie at `rx[at]`."""
+    def read(self, di, size, item=0):
+        """Request the datum `di`, whose value has `size` bytes; they will lie at `rx[at]`.
+
+        With `item` it is a list as long as the meter has it, of items of so many bytes.
+        """
         for i in range(_DI):
-            self._di[i] = di & 0xFF
+            self._data[i] = di & 0xFF
             di >>= 8
-        return self._request(self.address, READ, self._di, _DI + size)
+        self._item = item
+        return self._request(self.address, READ, memoryview(self._data)[:_DI], size)
+
+    def read_next(self, number):
+        """Request what follows: frame `number` of the datum asked for last, from 1 to 255."""
+        self._data[_DI] = number
+        return self._request(self.address, READ_NEXT, self._data, 0)
 
     def read_address(self):
         """Request the address of the only meter on the line; six bytes will lie at `rx[at]`."""
+        self._item = 0
         return self._request(bytes([_ANY] * _ADDRESS), READ_ADDRESS, b"", _ADDRESS)
 
     def switch(self, permit, password, operator):
@@ -205,7 +224,12 @@ class Master(LineMaster):
         `password` is its level and three bytes, `operator` four, both as they travel.
         """
         order = password + operator + bytes((_PERMIT if permit else _TRIP, 0)) + _FOR_EVER
+        self._item = 0
         return self._request(self.address, SWITCH, order, 0)
+
+    def set_time(self, digits):
+        """Tell all meters the time: seconds, minutes, hours, day, month, year in BCD, six bytes."""
+        return self._request(bytes([_ALL] * _ADDRESS), SET_TIME, digits, 0)
 
     def _request(self, address, function, data, expected):
         self._function = function
@@ -235,16 +259,30 @@ class Master(LineMaster):
             self.error = rx[at] if length else 0
             self._refuse(ERROR_ANSWER)
             return ERROR
-        if self._function == READ:
-            if length < _DI or rx[at : at + _DI] != self._di:
-                return self._refuse(LATE)
+        reading = self._function in (READ, READ_NEXT)
+        if reading:
+            for i in range(_DI):
+                if i >= length or rx[at + i] != self._data[i]:
+                    return self._refuse(LATE)
             at += _DI
-        if length != self._expected:
+            length -= _DI
+            if self._function == READ_NEXT:
+                length -= 1
+                if length > 0 and rx[at + length] != self._data[_DI]:
+                    return self._refuse(LATE)
+        self.more = reading and bool(control & _MORE_BIT)
+        if not self._fits(length):
             return self._refuse(BAD_LENGTH)
         self.at = at
-        self.size = pos + _HEAD + length - at
-        self.more = bool(control & 0x20)
+        self.size = length
         return ANSWER
+
+    def _fits(self, length):
+        if self.more or self._function == READ_NEXT:
+            return length > 0
+        if self._item:
+            return length > 0 and length % self._item == 0
+        return length == self._expected
 
     def _is_echo(self, pos, size):
         if size != self._sent - self._wakeups:

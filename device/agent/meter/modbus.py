@@ -32,9 +32,7 @@ from agent.meter.master import (
 READ_HOLDING = const(3)
 READ_INPUT = const(4)
 
-REGISTERS_MAX = const(
-    80
-)  # registers of one read: 40 two-register parameters, what SDM meters allow
+REGISTERS_MAX = const(80)  # of one read: 40 parameters of two, what SDM meters allow
 UNIT_MAX = const(247)  # above it addresses are reserved, 0 is the broadcast that nobody answers
 REQUEST = const(8)  # bytes of a request
 OVERHEAD = const(5)  # bytes of an answer besides its registers
@@ -44,7 +42,7 @@ U16 = const(0)
 I16 = const(1)
 I32 = const(2)
 F32 = const(3)  # IEEE 754 single precision
-WIDTH = (1, 1, 2, 2)
+WIDTH = b"\1\1\2\2"
 
 _REFUSED_BIT = const(0x80)
 _SHIFT_MAX = const(8)  # a 24-bit mantissa shifted further: 2**32 or more, infinity or NaN
@@ -67,21 +65,24 @@ def crc16(buf, start, end):
     return crc
 
 
-def value(buf, pos, kind, places=0):
-    """Give the number at `buf[pos]` as an integer; None if there is none.
+def value(buf, pos, kind, places=0, low_first=False):
+    """Give the number at `buf[pos]`, times 10**places, as an integer; None if there is none.
 
-    An F32 comes as value × 10**places, `places` >= 0; the others as they are.
+    `places` >= 0. `low_first`: of two registers the first holds the low word.
     """
     high = buf[pos] << 8 | buf[pos + 1]
-    if kind == U16:
-        return high
+    low = 0
+    if WIDTH[kind] == 2:
+        low = buf[pos + 2] << 8 | buf[pos + 3]
+        if low_first:
+            high, low = low, high
     if kind == F32:
-        return _float32(high, buf[pos + 2] << 8 | buf[pos + 3], places)
-    if high >= 0x8000:
+        return _float32(high, low, places)
+    if kind != U16 and high >= 0x8000:
         high -= 0x10000
-    if kind == I16:
-        return high
-    return high * 0x10000 + (buf[pos + 2] << 8 | buf[pos + 3])
+    if kind == I32:
+        high = high * 0x10000 + low
+    return high * 10**places
 
 
 def _float32(high, low, places):

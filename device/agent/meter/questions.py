@@ -1,151 +1,96 @@
 """What a meter is asked, step by step: both protocols behind one interface for the reader.
 
 master              finds the answer to the present request
-steps               requests of one full reading
-exponents           of each quantity's integers, as in `maps`; 0 where the meter has none
+steps               numbers of requests that a full reading may have; not all of them are asked
 meter_id            the meter's own number in ASCII, None until it is known
-is_energy(step)     whether the step reads energy registers
+modulus, floats     its energy registers begin anew at so many counts or None; whether they are floats
+weak                a damaged frame may pass for a good one
+wanted(…)           whether a step is asked in this reading
 characters(step)    longest request and answer together, for the time they take
 request(step)       bytes to send
-take(…)             store the answer; False if the step must be asked (again)
+take(…)             store the answer; OVER, MORE, AGAIN or LATER
+refused(…)          the meter refused, or is mute about, that step only; OVER or MORE
 lost()              the meter does not answer
 switches()          whether the meter's relay can be switched now
 switch(permit)      an order to it
+set_time(parts)     a telegram with the time, or None
 status              the step that tells how the relay stands
 """
 
 import binascii
 
-from agent.meter import dlt645, maps, modbus
+from agent.compat import const
 
-_ASK_CHARACTERS = 2 * (dlt645.WAKEUPS_MAX + dlt645.OVERHEAD)  # besides what is asked for
+# What becomes of a step.
+OVER = const(0)
+MORE = const(1)  # it goes on with its next request
+AGAIN = const(2)  # a second answer has to confirm the first
+LATER = const(3)  # the same, after the time in which another meter could answer too
 
+_RATIO_MAX = const(65535)  # `pt` and `ct` of `energy-count`
+_ENERGY_EVERY_MAX = const(1000)
+_RETRIES_MAX = const(3)
+_TIMEOUT_MAX_MS = const(5000)  # ten times what DL/T 645 allows: lines bridged over a radio
 
-class DLT645Questions:
-    """One datum after the other, from the meter with these twelve digits.
-
-    Without an address the only meter on the line is asked for it first, and again whenever it does
-    not answer any more: it may have been replaced.
-    """
-
-    status = 0  # status word 3 is the first row
-
-    def __init__(self, digits, wakeups, password, operator):
-        self._password = password
-        self._operator = operator
-        self._find = not digits
-        self._known = not self._find
-        address = dlt645.address(digits) if digits else b""
-        self.master = dlt645.Master(address, wakeups)
-        self.steps = len(maps.DLT645)
-        self.exponents = [0] * maps.QUANTITIES
-        for row in maps.DLT645:
-            self.exponents[row[0]] = row[4]
-        self.meter_id = dlt645.digits(address) if digits else None
-
-    def is_energy(self, step):
-        return maps.DLT645[step][0] >= maps.IMPORT
-
-    def characters(self, step):
-        return _ASK_CHARACTERS + 8 + maps.DLT645[step][2]  # the data identifier goes both ways
-
-    def request(self, step):
-        if not self._known:
-            return self.master.read_address()
-        row = maps.DLT645[step]
-        return self.master.read(row[1], row[2])
-
-    def take(self, step, readings, now_ms):
-        master = self.master
-        rx = master.rx
-        at = master.at
-        if not self._known:
-            address = bytes(rx[at : at + 6])
-            meter_id = dlt645.digits(address)
-            if meter_id is None:
-                return True  # asked again at the next step
-            readings.identify(meter_id)
-            master.address = address
-            self._known = True
-            return False
-        quantity, _di, size, kind, _exponent = maps.DLT645[step]
-        if kind == maps.BITS:
-            value = dlt645.word(rx, at)
-        else:
-            value = dlt645.number(rx, at, size, kind == maps.SIGNED)
-        readings.put(quantity, value, now_ms)
-        return True
-
-    def lost(self):
-        if self._find:
-            self._known = False
-
-    def switches(self):
-        return self._known and bool(self._password)
-
-    def switch(self, permit):
-        return self.master.switch(permit, self._password, self._operator)
-
-
-class ModbusQuestions:
-    """One span of registers after the other; `table` is a map of `maps.MODBUS`."""
-
-    def __init__(self, table, unit):
-        self._function, self._spans = table
-        self.master = modbus.Master(unit)
-        self.steps = len(self._spans)
-        self.exponents = [0] * maps.QUANTITIES
-        for span in self._spans:
-            for row in span[2]:
-                self.exponents[row[0]] = row[3]
-        self.meter_id = str(unit).encode()
-
-    def is_energy(self, step):
-        return self._spans[step][2][0][0] >= maps.IMPORT
-
-    def characters(self, step):
-        return modbus.REQUEST + modbus.OVERHEAD + 2 * self._spans[step][1]
-
-    def request(self, step):
-        register, count, _rows = self._spans[step]
-        return self.master.read(self._function, register, count)
-
-    def take(self, step, readings, now_ms):
-        register, _count, rows = self._spans[step]
-        for quantity, first, kind, exponent in rows:
-            at = self.master.at + 2 * (first - register)
-            places = -exponent if kind == modbus.F32 else 0
-            readings.put(quantity, modbus.value(self.master.rx, at, kind, places), now_ms)
-        return True
-
-    def lost(self):
-        pass
-
-    def switches(self):
-        return False
+PROTOCOLS = ("adw300", "dlt645", "dtsd1352", "dtsu666", "sdm630")
 
 
 def questions_for(protocol, address, unit, wakeups, password, operator):
-    """Return the questions of a meter; raise ValueError for a setting that is not allowed."""
+    """Return the questions of a meter; raise ValueError for a setting that is not allowed.
+
+    Only that protocol and that map are imported.
+    """
     if protocol == "dlt645":
-        check("wakeups", wakeups, 0, dlt645.WAKEUPS_MAX)
+        from agent.meter.dlt645 import WAKEUPS_MAX
+        from agent.meter.questions_dlt645 import DLT645Questions
+
+        check("wakeups", wakeups, 0, WAKEUPS_MAX)
         # The level goes first and the password as it is written; the operator lowest pair first.
         password = password and _eight("password", password)
         operator = _eight("operator", operator)
         return DLT645Questions(
             address, wakeups, password, bytes([operator[3 - i] for i in range(4)])
         )
-    if protocol in maps.MODBUS:
-        check("unit", unit, 1, modbus.UNIT_MAX)
-        return ModbusQuestions(maps.MODBUS[protocol], unit)
-    known = ", ".join(["dlt645"] + sorted(maps.MODBUS))
-    raise ValueError("protocol: %r is none of %s" % (protocol, known))
+    if protocol not in PROTOCOLS:
+        raise ValueError("protocol: %r is none of %s" % (protocol, ", ".join(PROTOCOLS)))
+    from agent.meter.modbus import UNIT_MAX
+    from agent.meter.questions_modbus import ModbusQuestions
+
+    check("unit", unit, 1, UNIT_MAX)
+    return ModbusQuestions(_map(protocol), unit)
+
+
+def _map(protocol):
+    if protocol == "sdm630":
+        from agent.meter.maps import sdm630
+
+        return sdm630
+    if protocol == "dtsd1352":
+        from agent.meter.maps import dtsd1352
+
+        return dtsd1352
+    if protocol == "adw300":
+        from agent.meter.maps import adw300
+
+        return adw300
+    from agent.meter.maps import dtsu666
+
+    return dtsu666
 
 
 def _eight(key, digits):
     if len(digits) != 8 or not all(c in "0123456789" for c in digits):
         raise ValueError("%s: not eight digits" % key)
     return binascii.unhexlify(digits)
+
+
+def check_settings(pt, ct, energy_every, retries, timeout_ms):
+    """Raise ValueError for a setting of any meter that is not allowed."""
+    check("pt", pt, 1, _RATIO_MAX)
+    check("ct", ct, 1, _RATIO_MAX)
+    check("energy_every", energy_every, 1, _ENERGY_EVERY_MAX)
+    check("retries", retries, 0, _RETRIES_MAX)
+    check("timeout_ms", timeout_ms, 20, _TIMEOUT_MAX_MS)
 
 
 def check(key, value, low, high):
