@@ -20,7 +20,9 @@ from simulators.devices import Beacon, ShorePower, Surroundings
 from simulators.plan import Plan
 from simulators.registers import Registers
 from simulators.registry import Device, Registry
-from simulators.sensors.ais import AidStation, BaseStation, Channels, ShipStation
+from simulators.scenarios import Scenario, Scenarios
+from simulators.sensors.ais import BaseStation, Channels, ShipStation
+from simulators.sensors.ais_unit import AidUnit
 from simulators.trace import LampTrace
 from simulators.world.aid import Aid
 from simulators.world.piles import Pile
@@ -31,9 +33,9 @@ from toolkit.settings import SettingsError
 
 _log = logging.getLogger(__name__)
 
-_TICK_S = 0.05  # the lanterns' 20 Hz
-_AIS_EVERY = 5  # ticks
-_AID_MMSI = 994_131_000  # 99 MID 1xxx: an aid that is really there
+_TICK_S = 0.025  # the lanterns' 40 Hz
+_AIS_EVERY = 10  # ticks
+AID_MMSI = 994_131_000  # 99 MID 1xxx: an aid that is really there; the registry's first is 1
 
 
 class Estuary:
@@ -71,6 +73,8 @@ class Estuary:
         self._spares: list[Aid] = []
         self.devices: dict[str, Surroundings] = {}
         self._piles: dict[str, Pile] = {}
+        self._sites: dict[str, Pile] = {}
+        self._units: dict[str, AidUnit] = {}
         self._alongside: dict[str, tuple[Ship, ShipStation]] = {}
         self._berths: dict[str, Alongside] = {}
         if misfits := list(self._misfits(registry)):
@@ -79,7 +83,17 @@ class Estuary:
         for device in registry.devices.values():
             self._build_device(device, registry)
         self._build_traffic()
-        self._control = Control(self.devices)
+        self._scenarios = Scenarios(
+            self._sea, self.aids, self._sites, plan.scenarios, self._second,
+            silence=self._silence, blow=self._blow, lay_over=self._lay_over,
+        )  # fmt: skip
+        if misfits := [
+            f"{plan.file}: scenario[{n}] {one.what}: {why}"
+            for n, one in enumerate(plan.scenarios)
+            if (why := self._scenarios.misfit(one))
+        ]:
+            raise SettingsError(misfits)
+        self._control = Control(self.devices, self.happen)
 
     async def open(self) -> None:
         """Listen on all ports.
@@ -116,6 +130,13 @@ class Estuary:
             "control": self._control.address,
         }
 
+    def happen(self, one: Scenario) -> str:
+        """Let a scenario begin now; return why it cannot, "" if it has."""
+        why = self._scenarios.misfit(one)
+        if not why:
+            self._scenarios.happen(one, self._clock())
+        return why
+
     def tick(self, now: float) -> None:
         """Let the world be at the time `now`."""
         self._ticks += 1
@@ -125,12 +146,13 @@ class Estuary:
         for device in self.devices.values():
             device.moment(now)
         if self._ticks % _AIS_EVERY == 0:
-            beacons = [one for one in self.devices.values() if isinstance(one, Beacon)]
+            beacons = self._beacons()
             for transmission in self._channels.transmit(now):
                 for beacon in beacons:
                     beacon.hear(transmission)
 
     def _live(self, second: int) -> None:
+        self._scenarios.tick(second)
         for aid in (*self.aids.values(), *self._spares):
             aid.advance(second)
         for pile in self._piles.values():
@@ -151,6 +173,21 @@ class Estuary:
                 transponder = ShipStation(ship, self._berths[name], self._rng(ship.name))
                 self._alongside[name] = ship, transponder
                 self._channels.stations.append(transponder)
+
+    def _silence(self, navaid: str, silent: bool) -> None:
+        self._units[navaid].silent = silent
+
+    def _blow(self, navaid: str, peak_mg: float, lasts_ms: float) -> None:
+        for beacon in self._beacons(self.aids[navaid]):
+            beacon.blow(peak_mg, lasts_ms)
+
+    def _lay_over(self, navaid: str, degrees: float) -> None:
+        for beacon in self._beacons(self.aids[navaid]):
+            beacon.lay_over(degrees)
+
+    def _beacons(self, aid: Aid | None = None) -> list[Beacon]:
+        beacons = [one for one in self.devices.values() if isinstance(one, Beacon)]
+        return [one for one in beacons if aid is None or one.aid is aid]
 
     def _misfits(self, registry: Registry) -> Iterator[str]:
         """Yield what the plan lacks for this registry, now."""
@@ -181,16 +218,11 @@ class Estuary:
                 floating=navaid.floating, phases=station.phases,
             )  # fmt: skip
             self.aids[navaid.id] = aid
-            self._channels.stations.append(
-                AidStation(
-                    _AID_MMSI + number,
-                    navaid.name,
-                    navaid.kind,
-                    aid,
-                    rng,
-                    floating=navaid.floating,
-                )
+            unit = AidUnit(
+                AID_MMSI + number, navaid.name, navaid.kind, aid, rng, floating=navaid.floating
             )
+            self._units[navaid.id] = unit
+            self._channels.stations.append(unit)
 
     def _build_device(self, device: Device, registry: Registry) -> None:
         asset = device.asset_at(self._second)
@@ -200,7 +232,8 @@ class Estuary:
             if aid is None:
                 aid = self._spare(rng)
                 self._spares.append(aid)
-            self.devices[device.id] = Beacon(device.id, aid, rng, self._trace)
+            unit = self._units.get(asset or "")
+            self.devices[device.id] = Beacon(device.id, aid, rng, self._trace, unit)
         elif asset in registry.piles:
             plan = self._plan.piles[device.id]
             site = registry.piles[asset]
@@ -208,9 +241,9 @@ class Estuary:
             pile = Pile(
                 plan.calls, 1000 * site.rated_kw, self._shipyard, rng, self._second, register
             )
-            self._piles[device.id] = pile
+            self._piles[device.id] = self._sites[site.id] = pile
             self._berths[device.id] = Alongside(site.place, plan.heading_deg)
-            self.devices[device.id] = ShorePower(device.id, pile, plan)
+            self.devices[device.id] = ShorePower(device.id, pile, plan, self._sea.weather.air_c)
         else:
             _log.info("%s serves no pile now: it has no meter here", device.id)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simulators.reading import place
+from simulators.scenarios import Scenario, scenario
 from simulators.world.aid import AidSettings
 from simulators.world.piles import CallSettings
 from simulators.world.place import Place
@@ -18,7 +19,7 @@ from toolkit.settings import Settings, Table
 
 Range = tuple[float, float]
 
-PROTOCOLS = ("dlt645", "sdm630")
+PROTOCOLS = ("dlt645", "sdm630", "dtsd1352", "adw300", "dtsu666")
 _SESSION_MOST_S = 7 * 86400
 
 # What may be set, and within which bounds: beyond them the models mean nothing.
@@ -46,7 +47,14 @@ _MOORING = {
     "tower_m2": (0, 30),
     "response_s": (5, 600),
 }
-_LAMP = {"current_ma": (1, 3000), "on_lux": (1, 5000), "off_lux": (1, 10_000)}
+_LAMP = {
+    "current_ma": (1, 3000),
+    "on_lux": (1, 5000),
+    "off_lux": (1, 10_000),
+    "rise_s": (0.001, 1),
+    "pwm_hz": (0, 5000),
+    "pwm_duty": (0.05, 1),
+}
 _POWER = {
     "battery_ah": (1, 2000),
     "panel_w": (0, 1000),
@@ -94,7 +102,7 @@ class PilePlan:
 
     device: str
     protocol: str  # one of PROTOCOLS
-    address: str  # DL/T 645: twelve digits; SDM630: the unit number
+    address: str  # DL/T 645: twelve digits; Modbus: the unit number
     heading_deg: float  # of a ship alongside
     calls: CallSettings
 
@@ -113,6 +121,7 @@ class Plan:
     anchorages: list[AnchoragePlan]
     bases: list[BasePlan]
     piles: dict[str, PilePlan]
+    scenarios: list[Scenario]
     ports: dict[str, int]  # "control", or device and line, as "buoy-1.gnss"
 
     def aid(self, navaid: str) -> AidSettings:
@@ -147,6 +156,7 @@ def read(path: Path) -> Plan:
         anchorages=[_anchorage(one) for one in root.tables("anchorage")],
         bases=[_base(one) for one in root.tables("base_station")],
         piles={one.device: one for one in _piles(root.tables("pile"), calls)},
+        scenarios=[scenario(one) for one in root.tables("scenario")],
         ports={line: ports.integer(line, low=0, high=65535) for line in ports.names()},
     )
     root.finish()
@@ -172,7 +182,8 @@ def _aid(table: Table, base: AidSettings) -> AidSettings:
     always = table.boolean("always_lit", default=base.lamp.always)
     mooring = replace(base.mooring, **_numbers(table, _MOORING))
     lamp = replace(base.lamp, always=always, **_numbers(table, _LAMP))
-    return AidSettings(mooring, lamp, replace(base.power, **_finished(table, _POWER)))
+    station = table.boolean("weather_station", default=base.weather_station)
+    return AidSettings(mooring, lamp, replace(base.power, **_finished(table, _POWER)), station)
 
 
 def _check_lamp(table: Table, aid: AidSettings) -> None:
@@ -223,7 +234,7 @@ def _piles(tables: Iterable[Table], calls: CallSettings) -> Iterable[PilePlan]:
             address = table.string(
                 "address", pattern="[0-9]{12}", allowed="the twelve digits of a DL/T 645 meter"
             )
-        elif protocol == "sdm630":
+        elif protocol:
             address = str(table.integer("unit", low=1, high=247))
         yield PilePlan(
             device=table.string("device"),

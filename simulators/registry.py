@@ -34,6 +34,7 @@ class Station:
     since: float
     until: float | None
     place: Place
+    light: str
     phases: list[Phase]
 
 
@@ -123,11 +124,11 @@ def _navaid(table: Table) -> Navaid:
 
 
 def _station(table: Table) -> Station:
-    return Station(*_dates(table), place(table), _light(table))
-
-
-def _light(table: Table) -> list[Phase]:
     character = table.string("light")
+    return Station(*_dates(table), place(table), character, _phases(table, character))
+
+
+def _phases(table: Table, character: str) -> list[Phase]:
     try:
         return phases(character) if character else []
     except LightError as error:

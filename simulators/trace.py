@@ -26,7 +26,7 @@ class LampTrace:
     def see(self, device: str, lamp: Lamp, t: float) -> None:
         """Write what a lantern has done until the time `t`."""
         before, shone, lit = self._seen.get(device, (t, False, not lamp.lit_at(t)))
-        if shone and lamp.shines:
+        if shone and lamp.shines and not lamp.stuck:
             for edge, lit_then in lamp.edges(before, t):
                 self._write(device, edge, lit_then)
                 lit = lit_then

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from agent.hal.boards import virtual
+from simulators import plan
 from simulators.board.process import BoardOptions
 from simulators.board.process import command as board_command
 from simulators.registry import Registry, read
 from simulators.site import brokers, flash
 from simulators.site.children import Children
 from simulators.site.secrets import Secrets
+from simulators.site.settings import of_assets
 
 _START_S: Final = 60.0
 _MQTT_PORT: Final = 1883
@@ -153,11 +156,14 @@ class Site:
 
     def _start_boards(self) -> None:
         book = json.loads(self._book.read_text("utf-8"))["devices"]
+        sea = plan.read(self._options.config / "estuary.toml")
+        told = of_assets(self._registry, sea, time.time())
         for name, device in self._registry.devices.items():
             folder = self._data / "boards" / name
             settings = _merged(
                 {"broker": {"host": "127.0.0.1", "port": self._broker_port}},
                 self._settings.get(device.profile, {}),
+                told.get(name, {}),
                 self._settings.get(name, {}),
             )
             flash.commission(
@@ -203,7 +209,7 @@ class Site:
         return "\n  ".join([f"its log is {log}; the last lines:", *lines])
 
 
-_UART_NUMBERS: Final = {"gnss": 1, "ais": 2, "rs485": 2}
+_UART_NUMBERS: Final = {name: uart[0] for name, uart in virtual.UARTS.items()}
 
 
 def _fairway(command: str) -> list[str]:

@@ -11,10 +11,13 @@ from simulators.world.mooring import Mooring, MooringSettings
 from simulators.world.place import Place
 from simulators.world.power import Power, PowerSettings
 from simulators.world.sea import Sea
+from simulators.world.waves import Seaway, Waves
 
 _STEP_S = 60.0  # the longest stride of the models that move on in steps
 _SUN_WARMS_C = 7.0  # inside the housing, in full sun
 _FULL_SUN_LUX = 100_000.0
+_MAST_M = 4.0  # the antenna over the point about which a buoy rolls
+_STILL = Seaway(0.0, 0j)
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class AidSettings:
     mooring: MooringSettings = field(default_factory=MooringSettings)
     lamp: LampSettings = field(default_factory=LampSettings)
     power: PowerSettings = field(default_factory=PowerSettings)
+    weather_station: bool = False  # whether one stands on it
 
 
 class Aid:
@@ -41,6 +45,10 @@ class Aid:
     Attributes:
         lamp: its lantern, if one is connected.
         mooring: its chain, if it floats.
+        weather_station: whether one stands on it.
+        hatch_open: whether somebody is at it.
+        water_inside: whether it leaks.
+        wind_mps: the mean wind that it stands in.
     """
 
     def __init__(
@@ -58,7 +66,12 @@ class Aid:
         self.lamp = Lamp(settings.lamp, phases) if phases else None
         self._sea = sea
         self.mooring = Mooring(settings.mooring) if floating else None
+        self.weather_station = settings.weather_station
+        self.hatch_open = False
+        self.water_inside = False
         self._power = Power(settings.power, charge=rng.uniform(0.8, 0.95))
+        self._waves = Waves(rng) if floating else None
+        self.wind_mps = 0.0
         self._t = t - 10 * _STEP_S  # so that it hangs in its chain, lit if it is dark, from `t` on
         self._lux = 0.0
         self.advance(t)
@@ -74,6 +87,19 @@ class Aid:
     def place(self) -> Place:
         """Where it is now."""
         return self.station.moved(self.mooring.offset) if self.mooring else self.station
+
+    @property
+    def sea(self) -> Sea:
+        """The sea around it."""
+        return self._sea
+
+    def antenna(self, t: float) -> Place:
+        """Return where its mast's top is at the time `t`, the waves considered."""
+        return self.place.moved(_MAST_M * self.seaway(t).heel)
+
+    def seaway(self, t: float) -> Seaway:
+        """Return what the waves do to it at the time `t`."""
+        return self._waves.at(t, self.wind_mps) if self._waves else _STILL
 
     @property
     def velocity(self) -> complex:
@@ -102,10 +128,13 @@ class Aid:
             "batt_ma": self._power.battery_ma,
             "solar_mv": 1000 * self._power.solar_v,
             "temp_dc": 10 * housing_c,
+            "lux": self._lux,
         }
 
     def _step(self, dt_s: float) -> None:
         sea, t = self._sea, self._t
+        wind = sea.wind.at(t)
+        self.wind_mps = sea.wind.mean_mps(t)
         clear_lux = sun.illuminance_lux(sun.altitude_deg(t, self.station))
         self._lux = clear_lux * sea.weather.light_factor(t)
         lamp_ma = 0.0
@@ -114,4 +143,4 @@ class Aid:
             lamp_ma = self.lamp.mean_ma
         self._power.step(dt_s, self._lux, lamp_ma)
         if self.mooring:
-            self.mooring.step(dt_s, sea.tide.level_m(t), sea.tide.stream(t), sea.wind.at(t))
+            self.mooring.step(dt_s, sea.tide.level_m(t), sea.tide.stream(t), wind)

@@ -5,7 +5,8 @@ the inrush of its transformers and then wanders, the breaker opens, the plug is 
 leaves. The pile then rests and another ship comes.
 
 The meter's relay can be tripped and a hand be permitted to close it; there always is one, some seconds
-later. While it is open nothing is drawn.
+later. While it is open nothing is drawn. The safety loop runs through the plug: it is closed while
+the plug is in, and when it opens the breaker falls, whatever anybody says.
 
 Energy is counted as a real register counts it: in whole watt-milliseconds, so that nothing is lost
 in rounding and the register is exactly the integral of the power that was drawn.
@@ -26,6 +27,10 @@ _INRUSH_S = 3.0
 _INRUSH = 1.6
 _PHASE_SHARE = (0.35, 0.33, 0.32)  # a little unbalanced
 _HAND_S = 5.0  # from the permit to a hand that closes the relay
+_RESIDUAL_MA = (3.0, 9.0)  # of the filters of a sound ship: always, and more at full load
+_PLUG_RISE_C = 22.0  # of the connector at full load
+_PLUG_S = 300.0  # how slowly it warms
+_LOST_NEUTRAL = (1.32, 0.86, 0.81)  # the phases' voltages when the star point floats
 _MOST_CATCH_UP_S = 86_400  # a machine that slept longer has missed the rest
 
 
@@ -57,6 +62,17 @@ class Call(NamedTuple):
     load_w: float
 
 
+def _later(call: Call, late_s: float) -> Call:
+    """Return a call whose ship comes when it does, and then waits before it connects."""
+    return call._replace(
+        plug=call.plug + late_s,
+        close=call.close + late_s,
+        open=call.open + late_s,
+        unplug=call.unplug + late_s,
+        leave=call.leave + late_s,
+    )
+
+
 class Pile:
     """A pile, its meter's register and the ship that is alongside, if one is.
 
@@ -67,6 +83,13 @@ class Pile:
         rng: where its chance comes from.
         t: the time at which it begins.
         watt_ms: the register at that time.
+
+    Attributes:
+        loop_broken: whether the safety loop is open although the plug is in.
+        voltage: the supply's voltage against the usual one.
+        neutral_lost: whether the star point floats.
+        leak_ma: residual current besides that of a sound ship.
+        contact_c: by how much a bad contact warms the plug while power flows, kelvin.
     """
 
     def __init__(
@@ -81,6 +104,14 @@ class Pile:
         self.import_watt_ms = watt_ms
         self.power_w = 0
         self.relay_moves = 0
+        self.loop_broken = False
+        self.voltage = 1.0
+        self.neutral_lost = False
+        self.leak_ma = 0.0
+        self.contact_c = 0.0
+        self._late_s = 0.0
+        self._shift_s = 0.0
+        self._warm_c = 0.0
         self._tripped = False
         self._hand_s: float | None = None  # when the relay is closed by hand
         self._rated_w = rated_w
@@ -100,12 +131,15 @@ class Pile:
             self._now_ms += _STEP_MS
             now = self._now_ms / 1000
             while now > self._call.leave:
-                self._call = next(self._calls)
+                self._call = self._next_call()
             if self._hand_s is not None and now >= self._hand_s:
                 self._hand_s = None
                 self._move(tripped=False)
             self.power_w = self._power_w(now)
             self.import_watt_ms += self.power_w * _STEP_MS
+            load = (self.power_w / self._rated_w) ** 2
+            warm_c = _PLUG_RISE_C * load + (self.contact_c if load else 0.0)
+            self._warm_c += (warm_c - self._warm_c) * _STEP_MS / 1000 / _PLUG_S
 
     @property
     def ship(self) -> Ship | None:
@@ -120,7 +154,24 @@ class Pile:
     @property
     def closed(self) -> bool:
         """Whether the breaker is closed."""
-        return self._call.close <= self._now < self._call.open
+        return self._call.close <= self._now < self._call.open and not self.loop_broken
+
+    @property
+    def loop_closed(self) -> bool:
+        """Whether the safety loop is closed."""
+        return self.plugged and not self.loop_broken
+
+    def delay(self, late_s: float) -> None:
+        """Have a ship lie alongside for so much longer before it connects: this one or the next."""
+        if self._now >= self._call.plug:
+            self._late_s += late_s
+        else:
+            self._call = _later(self._call, late_s)
+            self._shift_s += late_s
+
+    def swap_meter(self, watt_ms: int) -> None:
+        """Have another meter with another register."""
+        self.import_watt_ms = watt_ms
 
     @property
     def relay_closed(self) -> bool:
@@ -160,12 +211,27 @@ class Pile:
             "export_kwh": 0.0,
             "relay_closed": float(self.relay_closed),
         }
-        for phase, noise, share in zip("abc", self._volts, _PHASE_SHARE, strict=True):
+        floating = _LOST_NEUTRAL if self.neutral_lost else (1.0, 1.0, 1.0)
+        for phase, noise, share, star in zip(
+            "abc", self._volts, _PHASE_SHARE, floating, strict=True
+        ):
             # The supply cable costs about 2 % at full load.
             volts = _NOMINAL_V * (1 - 0.02 * self.power_w / self._rated_w) + noise.at(now)
+            volts *= self.voltage * star
             shown[f"u_{phase}_v"] = volts
             shown[f"i_{phase}_a"] = self.power_w * share / factor / volts
         return shown
+
+    @property
+    def residual_ma(self) -> float:
+        """The residual current."""
+        always, loaded = _RESIDUAL_MA
+        sound = always + loaded * self.power_w / self._rated_w if self.closed else 0.0
+        return sound + self.leak_ma
+
+    def plug_c(self, air_c: float) -> float:
+        """Return the connector's temperature at that of the air, degrees Celsius."""
+        return air_c + self._warm_c
 
     @property
     def _now(self) -> float:
@@ -178,6 +244,14 @@ class Pile:
         step = _INRUSH if since < _INRUSH_S else 1.0
         wanted = self._call.load_w * step * (1 + self._load.at(now))
         return round(min(self._rated_w, max(0.0, wanted)))
+
+    def _next_call(self) -> Call:
+        """Return the next call; the ships behind one that was late come later, too."""
+        call = next(self._calls)
+        call = call._replace(arrive=call.arrive + self._shift_s)
+        self._shift_s += self._late_s
+        self._late_s = 0.0
+        return _later(call, self._shift_s)
 
     def _plan(self, settings: CallSettings, shipyard: Shipyard, t: float) -> Iterator[Call]:
         plug = t + settings.first_plug_s

@@ -1,11 +1,14 @@
 """The wind: a mean that wanders over days, gusts of seconds to minutes on top.
 
-Both are band-limited noise. Gusts grow with the mean: their strength is a fixed share of it, the
-turbulence intensity (about 0.12 over open water).
+Both are band-limited noise. A storm adds to the mean for hours, rising and falling by a cosine. Gusts
+grow with the mean: their strength is a fixed share of it, the turbulence intensity (about 0.12 over
+open water).
 """
 
+import math
 import random
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from simulators.world.noise import BandNoise
 from simulators.world.place import towards
@@ -25,11 +28,24 @@ class WindSettings:
     turbulence: float = 0.12
 
 
+class Storm(NamedTuple):
+    """Wind that comes and goes: from when (Unix seconds), for how long, how strong at its height."""
+
+    begins: float
+    lasts_s: float
+    mps: float
+
+
 class Wind:
-    """Wind velocity as a function of time."""
+    """Wind velocity as a function of time.
+
+    Attributes:
+        storms: those that pass; more can be added.
+    """
 
     def __init__(self, settings: WindSettings, rng: random.Random) -> None:
         self._settings = settings
+        self.storms: list[Storm] = []
         shortest, longest = _WEATHER_S
         self._mean = BandNoise(
             rng, shortest_s=shortest, longest_s=longest, rms=settings.spread_mps
@@ -41,9 +57,17 @@ class Wind:
         )
         self._flicker = BandNoise(rng, shortest_s=shortest, longest_s=longest, rms=4.0)
 
+    def mean_mps(self, t: float) -> float:
+        """Return the mean speed without gusts."""
+        mean = max(0.0, self._settings.mean_mps + self._mean.at(t))
+        for storm in self.storms:
+            since = (t - storm.begins) / storm.lasts_s
+            if 0 < since < 1:
+                mean += storm.mps * (1 - math.cos(2 * math.pi * since)) / 2
+        return mean
+
     def at(self, t: float) -> complex:
         """Return the velocity of the air, m/s (where it goes to, not where it comes from)."""
-        mean = max(0.0, self._settings.mean_mps + self._mean.at(t))
-        speed = max(0.0, mean * (1 + self._gust.at(t)))
+        speed = max(0.0, self.mean_mps(t) * (1 + self._gust.at(t)))
         source = self._settings.from_deg + self._veer.at(t) + self._flicker.at(t)
         return speed * towards(source + 180.0)

@@ -36,10 +36,13 @@ from tests.simulators.small_sea import (
 )
 
 ROOT = Path(__file__).parents[2]
-LAMP_PIN, PLUG_PIN, BREAKER_PIN = (
+PILE_ADCS = {"residual_ma", "plug_dc"}
+BEACON_PINS = {str(adc[0]) for name, adc in virtual.ADCS.items() if name not in PILE_ADCS}
+LAMP_PIN, PLUG_PIN, BREAKER_PIN, LOOP_PIN = (
     str(virtual.ADCS["lamp_ma"][0]),
     str(virtual.DIGITALS["plug"][0]),
     str(virtual.DIGITALS["breaker"][0]),
+    str(virtual.DIGITALS["loop"][0]),
 )
 COMMAND = (
     "import argparse, sys; from simulators.estuary_command import EstuaryCommand as C;"
@@ -72,7 +75,9 @@ def lines(data):
 
 
 def states(data):
-    return [json.loads(line) for line in data.splitlines()]
+    """Return what was told of the pins; the hull's motion comes in lines of its own."""
+    told = [json.loads(line) for line in data.splitlines()]
+    return [line for line in told if "motion" not in line]
 
 
 def test_address_book_lists_every_line(tmp_path):
@@ -120,7 +125,8 @@ def test_receiver_starts_with_the_board_and_again_after_a_power_cycle(tmp_path):
             rmc = [m for m in messages if m.sentence_type == "RMC"][-1]
             assert rmc.datetime.timestamp() == int(clock.now)
             aid = estuary.aids["c1"]
-            assert aid.place.miles_to(Place(rmc.latitude, rmc.longitude)) * 1852 < 15
+            # A first fix may be far off.
+            assert aid.place.miles_to(Place(rmc.latitude, rmc.longitude)) * 1852 < 300
             writer.close()
             await asyncio.sleep(0.05)
 
@@ -170,7 +176,7 @@ def test_pins_by_night(tmp_path):
         reader, writer = await plug_in(address)
         await asyncio.sleep(0.05)
         (first,) = states(await arrived(reader))  # the whole state at once
-        assert set(first["adc"]) == {str(pin) for pin, *_ in virtual.ADCS.values()}
+        assert set(first["adc"]) == BEACON_PINS
         volts = first["adc"][str(virtual.ADCS["batt_mv"][0])] * 11
         assert 12_000 < volts < 14_500
         await live(estuary, clock, 6)
@@ -193,7 +199,7 @@ def test_pins_are_told_in_full_after_every_power_cycle(tmp_path):
         for _ in range(2):
             reader, writer = await plug_in(address)
             (first,) = states(await arrived(reader))
-            assert set(first["adc"]) == {str(pin) for pin, *_ in virtual.ADCS.values()}
+            assert set(first["adc"]) == BEACON_PINS
             writer.close()
 
     in_estuary(tmp_path, test)
@@ -252,13 +258,16 @@ def test_plug_and_breaker_follow_the_call(tmp_path):
         reader, writer = await plug_in(book(estuary)["devices"]["pile-1"]["inputs"])
         await asyncio.sleep(0.05)
         await live(estuary, clock, 150, step=0.5)
-        plugs, breakers = [], []
+        plugs, breakers, loops = [], [], []
         for state in states(await arrived(reader)):
-            plugs += [state["pin"][PLUG_PIN]] if PLUG_PIN in state["pin"] else []
-            breakers += [state["pin"][BREAKER_PIN]] if BREAKER_PIN in state["pin"] else []
+            pins = state.get("pin", {})
+            plugs += [pins[PLUG_PIN]] if PLUG_PIN in pins else []
+            breakers += [pins[BREAKER_PIN]] if BREAKER_PIN in pins else []
+            loops += [pins[LOOP_PIN]] if LOOP_PIN in pins else []
         on = virtual.DIGITALS["plug"][1]
         assert plugs[:3] == [1 - on, on, 1 - on]
         assert breakers[:3] == [1 - on, on, 1 - on]
+        assert loops[:3] == plugs[:3]
         writer.close()
 
     in_estuary(tmp_path, test)
@@ -318,7 +327,7 @@ def test_dlt645_meter_shows_what_the_pile_delivers(tmp_path):
         # DL/T 645-2007: read 00010000, import energy, of meter 202410010001.
         frame = bytes.fromhex("68 01 00 01 10 24 20 68 11 04 33 33 34 33")
         writer.write(frame + bytes([sum(frame) % 256, 0x16]))
-        answer = (await arrived(reader)).lstrip(b"\xfe")
+        answer = (await arrived(reader, 1.0)).lstrip(b"\xfe")
         counts = bytes(byte - 0x33 for byte in answer[14:18])[::-1].hex()
         kwh = estuary.devices["pile-1"].pile.import_kwh
         assert kwh > 2000

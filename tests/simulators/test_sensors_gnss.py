@@ -9,6 +9,7 @@ import pytest
 
 from simulators.sensors.gnss import BAUD, FIX_AFTER_S, TIME_AFTER_S, Receiver
 from simulators.sensors.satellites import BEIDOU, GPS, in_view
+from simulators.world.fixes import FixSettings
 from simulators.world.place import Place
 
 START = int(datetime.fromisoformat("2026-11-22T07:00:00+00:00").timestamp())
@@ -16,8 +17,15 @@ PLACE = Place(31.10123, 122.20234)
 WARM = START + FIX_AFTER_S
 
 
+NEVER = 1e15
+CALM = FixSettings(
+    jump_every_s=NEVER, spike_every_s=NEVER, lost_every_s=NEVER, restart_every_s=NEVER,
+    first_m=(4, 10),
+)  # fmt: skip
+
+
 def receiver():
-    one = Receiver(random.Random("r"))
+    one = Receiver(random.Random("r"), CALM)
     one.epoch(START, PLACE, 0j, 0.0)
     return one
 
@@ -44,11 +52,13 @@ def test_position_time_and_motion_are_those_put_in():
         assert float(gga.altitude) == pytest.approx(4 + 1.5, abs=13)
         assert rmc.status == "A"
         assert gga.gps_qual == 1
-        assert float(rmc.spd_over_grnd) == pytest.approx(1.944, abs=0.005)
-        assert rmc.true_course == pytest.approx(143.13, abs=0.01)
-        assert float(vtg.spd_over_grnd_kmph) == pytest.approx(3.6, abs=0.01)
-    assert max(map(abs, errors)) < 10
-    assert 0.5 < (sum(abs(error) ** 2 for error in errors) / len(errors)) ** 0.5 < 4
+        assert float(rmc.spd_over_grnd) == pytest.approx(1.944, abs=0.4)
+        assert rmc.true_course == pytest.approx(143.13, abs=12)
+        assert float(vtg.spd_over_grnd_kmph) == pytest.approx(
+            float(rmc.spd_over_grnd) * 1.852, abs=0.02
+        )
+    assert max(map(abs, errors)) < 12
+    assert 0.5 < (sum(abs(error) ** 2 for error in errors) / len(errors)) ** 0.5 < 5
 
 
 def test_error_wanders_slowly():
@@ -71,9 +81,9 @@ def test_hemispheres_and_carries(place):
 
 
 def test_no_course_while_it_lies_still():
-    (rmc,) = parsed(receiver().epoch(WARM, PLACE, 0.05 + 0j, 0.0))["RMC"]
+    (rmc,) = parsed(receiver().epoch(WARM, PLACE, 0.01 + 0j, 0.0))["RMC"]
     assert rmc.true_course is None
-    assert rmc.spd_over_grnd == pytest.approx(0.1)
+    assert rmc.spd_over_grnd < 0.2
 
 
 def test_power_up_brings_time_first_and_the_fix_later():
@@ -89,7 +99,7 @@ def test_power_up_brings_time_first_and_the_fix_later():
             assert rmc.status == ("A" if fixed else "V")
             assert gga.gps_qual == (1 if fixed else 0)
             assert bool(gga.lat) == bool(rmc.lat) == fixed
-            assert (int(gga.num_sats) > 10) == fixed
+            assert (int(gga.num_sats) > 7) == fixed
             assert {gsa.mode_fix_type for gsa in sets["GSA"]} == {"3" if fixed else "1"}
 
 
@@ -110,10 +120,10 @@ def test_satellites_used_are_in_view_and_of_both_systems():
         assert all(1 <= prn <= 32 for prn in view["GP"])
         assert all(1 <= prn <= 63 for prn in view["GB"])
         used = {gsa.data[17]: [int(prn) for prn in gsa.data[2:14] if prn] for gsa in sets["GSA"]}
-        assert used["1"] == view["GP"]
-        assert used["4"] == view["GB"]
-        assert 5 <= len(used["1"]) <= 12
-        assert 6 <= len(used["4"]) <= 12
+        assert set(used["1"]) <= set(view["GP"])
+        assert set(used["4"]) <= set(view["GB"])
+        assert len(used["1"]) >= 3
+        assert len(used["4"]) >= 3
         (gga,) = sets["GGA"]
         assert int(gga.num_sats) == len(used["1"]) + len(used["4"])
         for gsv in sets["GSV"]:

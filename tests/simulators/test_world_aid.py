@@ -109,9 +109,45 @@ def test_rising_water_pulls_the_buoy_in():
 
 def test_still_water_leaves_the_buoy_where_it_is():
     mooring = Mooring(MooringSettings())
-    mooring.offset = 5 + 5j
+    for _ in range(100):
+        mooring.step(60, 0, 1 + 1j, 0j)
+    lies = mooring.offset
     mooring.step(60, 0, 0j, 0j)
-    assert mooring.offset == pytest.approx(5 + 5j)
+    assert abs(lies) > 10
+    assert mooring.offset == pytest.approx(lies, abs=0.01)
+
+
+def test_a_dragged_sinker_takes_its_buoy_along():
+    mooring = Mooring(MooringSettings())
+    for _ in range(100):
+        mooring.step(30, 0, 1 + 0j, 0j)
+    lay = mooring.offset
+    mooring.drag(-90j, 150)
+    mooring.step(50, 0, 1 + 0j, 0j)
+    assert mooring.sinker == pytest.approx(-30j)
+    assert mooring.velocity.imag == pytest.approx(-0.6, abs=0.01)
+    for _ in range(100):
+        mooring.step(30, 0, 1 + 0j, 0j)
+    assert mooring.sinker == pytest.approx(-90j)
+    assert mooring.offset == pytest.approx(lay - 90j, abs=0.1)
+    mooring.moor()
+    assert mooring.offset == 0
+
+
+def test_a_free_buoy_goes_with_the_stream_and_a_little_with_the_wind():
+    mooring = Mooring(MooringSettings())
+    mooring.break_free()
+    fine, coarse = 0j, 0j
+    for _ in range(600):
+        mooring.step(1, 0, 2 + 0j, 10j)
+    fine, mooring = mooring.offset, Mooring(MooringSettings())
+    mooring.break_free()
+    for _ in range(10):
+        mooring.step(60, 0, 2 + 0j, 10j)
+    coarse = mooring.offset
+    assert mooring.velocity == pytest.approx(2 + 0.3j, abs=0.01)
+    assert fine == pytest.approx(coarse)  # however long the strides
+    assert fine == pytest.approx((2 + 0.3j) * (600 - 60), abs=1)
 
 
 def test_a_fixed_light_does_not_move():

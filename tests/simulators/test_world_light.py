@@ -138,6 +138,25 @@ def test_current_rises_and_falls_softly():
     assert all(b < a for a, b in itertools.pairwise(fall))
 
 
+def test_a_dimmed_lantern_switches_its_current():
+    settings = LampSettings(current_ma=400, pwm_hz=100, pwm_duty=0.25, rise_s=0.001)
+    lamp = Lamp(settings, phases("Iso 4s"))
+    lamp.see(1)
+    seen = [lamp.current_ma(4_000_000.5 + i / 10_000) for i in range(10_000)]
+    assert max(seen) == pytest.approx(400)
+    assert sum(ma > 200 for ma in seen) == pytest.approx(2500, abs=110)
+    mean = sum(lamp.current_ma(4_000_000 + i / 10_000) for i in range(40_000)) / 40_000
+    assert mean == pytest.approx(lamp.mean_ma, rel=0.03)
+    assert lamp.lit_at(4_000_000.5077)  # between two pulses the light is on
+
+
+def test_a_soft_start_takes_its_time():
+    lamp = Lamp(LampSettings(current_ma=350, rise_s=0.1), phases("Iso 4s"))
+    lamp.see(1)
+    assert lamp.current_ma(4_000_000.1) == pytest.approx(350 * (1 - math.exp(-1)))
+    assert lamp.current_ma(4_000_002.1) == pytest.approx(350 * math.exp(-1))
+
+
 def test_a_light_for_day_and_night():
     lamp = Lamp(LampSettings(always=True), phases("Iso 4s"))
     lamp.see(50_000)

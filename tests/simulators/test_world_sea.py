@@ -3,6 +3,7 @@
 import cmath
 import itertools
 import random
+import statistics
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,8 +12,9 @@ from simulators.world import sun
 from simulators.world.noise import BandNoise
 from simulators.world.place import Place, bearing_deg, towards
 from simulators.world.tide import Tide, TideSettings
+from simulators.world.waves import G, Waves
 from simulators.world.weather import Weather, WeatherSettings
-from simulators.world.wind import Wind, WindSettings
+from simulators.world.wind import Storm, Wind, WindSettings
 
 START = datetime.fromisoformat("2026-11-01T00:00:00+00:00").timestamp()
 HOUR, DAY = 3600, 86400
@@ -159,3 +161,27 @@ def test_a_day_of_the_sea_is_the_same_twice():
     hours = [START + timedelta(hours=h).total_seconds() for h in range(24)]
     first, second = (Wind(WindSettings(), random.Random("same")) for _ in range(2))
     assert [first.at(t) for t in hours] == [second.at(t) for t in hours]
+
+
+def test_waves_grow_with_the_wind_and_heel_a_buoy():
+    waves = Waves(random.Random("w"))
+    assert waves.height_m(10) == pytest.approx(1.0, abs=0.3)  # 40 km of fetch
+    assert 4 < waves.period_s(10) < 6
+    rough = [waves.at(START + i / 5, 10) for i in range(5000)]
+    calm = [waves.at(START + i / 5, 3) for i in range(5000)]
+    assert max(abs(one.heave_mps2) for one in rough) < G
+    degrees = statistics.fmean(abs(one.heel) for one in rough) * 57.3
+    assert 2 < degrees < 10
+    assert statistics.fmean(abs(one.heel) for one in calm) * 57.3 < degrees
+    assert statistics.fmean(one.heave_mps2 for one in rough) == pytest.approx(0, abs=0.05)
+
+
+def test_a_storm_comes_and_goes():
+    wind = Wind(WindSettings(), random.Random("s"))
+    before = [wind.mean_mps(START + HOUR * i) for i in range(48)]
+    wind.storms.append(Storm(START + 6 * HOUR, 24 * HOUR, 20.0))
+    after = [wind.mean_mps(START + HOUR * i) for i in range(48)]
+    gained = [b - a for a, b in zip(before, after, strict=True)]
+    assert gained[:7] == [0] * 7
+    assert gained[18] == pytest.approx(20)
+    assert gained[31:] == [0] * 17

@@ -40,6 +40,8 @@ def problems(folder, **texts):
         ("depth_m = 12", "deepth_m = 12", "deepth_m", "aid.c1.deepth_m is not a known key"),
         ("[aid.c1]\ndepth_m = 12\nchain_m = 40", "[aid]\nc1 = 5", "c1 =", "aid.c1 is 5; allowed: a"),
         ("chain_m = 40", "on_lux = 500", "on_lux", "aid.c1.on_lux is 500; allowed: below off_lux"),
+        ("chain_m = 40", "pwm_hz = -1", "pwm_hz", "aid.c1.pwm_hz is -1; allowed: 0 to 5000"),
+        ("chain_m = 40", "weather_station = 1", "weather_st", "weather_station is 1; allowed: true"),
         ("chain_m = 40", "off_lux = 50", "off_lux", "aid.c1.off_lux is 50; allowed: above on_lux"),
         ("[31.16, 122.05]", "[31.16]", "waypoints", "route[0].waypoints is [[31.05, 122.3]"),
         ("[31.16, 122.05]", "[nan, 122.05]", "waypoints", "allowed: two or more places"),
