@@ -32,6 +32,7 @@ _STOPPED = const(2)
 
 _LANES = {
     schema.ALARM: codes.LANE_ALARM,
+    schema.SESSION: codes.LANE_SESSION,
     schema.AIS: codes.LANE_BULK,
     schema.AIS_STATIC: codes.LANE_BULK,
     schema.AIS_ATON: codes.LANE_BULK,
@@ -53,6 +54,8 @@ class Agent:
         self._restart = None  # (intent, when)
         self._report_ms = given.config["report_s"] * 1000
         self._detail_ms = given.config["detail_s"] * 1000
+        self._hurry_ms = given.config["station.hurry_s"] * 1000
+        self._reported_ms = 0
         self._loop_max_ms = 0
         self._certificate = None
         works = Works(given, self.restart, self._report_now)
@@ -149,14 +152,18 @@ class Agent:
         works = self.works
         if self.clock.changed:
             self.emit(schema.CLOCK, self.clock.take_change())
+        profile = self.profile
+        if profile.hurry:
+            self._next_report_ms = min(self._next_report_ms, self._reported_ms + self._hurry_ms)
         if now_ms >= self._next_report_ms:
-            period_ms = self._report_ms * max(works.power.stretch, works.budget.stretch)
-            self._next_report_ms = _later(self._next_report_ms, period_ms, now_ms)
-            self.profile.report(self, now_ms)
+            stretch = max(works.power.stretch, works.budget.stretch, profile.stretch)
+            self._next_report_ms = _later(self._next_report_ms, self._report_ms * stretch, now_ms)
+            self._reported_ms = now_ms
+            profile.report(self, now_ms)
         if now_ms >= self._next_detail_ms:
             self._next_detail_ms = _later(self._next_detail_ms, self._detail_ms, now_ms)
             if works.budget.level < _DETAIL_OFF:
-                self.profile.detail(self, now_ms)
+                profile.detail(self, now_ms)
                 self._health()
 
     def _report_now(self, arguments, now_ms):
@@ -169,12 +176,13 @@ class Agent:
         works = self.works
         works.budget.seen(works.link.bytes(), works.link.bearer.net.metered)
         works.link.rest(not works.power.open)
-        for part in (works.power, works.budget):
-            alarm = part.next_alarm()
-            if alarm is not None:
+        for source in (works.power, works.budget, works.alarms):
+            alarm = source.next_alarm()
+            while alarm is not None:
                 self.emit(schema.ALARM, alarm)
                 if alarm[0] == codes.ALARM_LAST_GASP and alarm[1]:
                     self.outbox.sync()
+                alarm = source.next_alarm()
         days = works.link.alarm()
         if (days is None) != (self._certificate is None):
             self.emit(schema.ALARM, (codes.ALARM_CERTIFICATE, int(days is not None), days, None))
@@ -214,6 +222,7 @@ class Agent:
                 self.seq,
                 (now_ms + ms) // 1000,
                 works.power.kept(),
+                works.kept(),
             )
             self._hal.deep_sleep(ms)
 

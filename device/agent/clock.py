@@ -43,6 +43,7 @@ _LIFE_S = const(15 * 366 * 86400)
 _KEEP_S = const(3600)
 _KEEP_SOON_MS = const(600000)
 _POLL_MS = const(1000)
+_DAY_S = const(86400)
 
 # What an RTC may stray: the RC oscillator that an ESP32 without a clock crystal counts by in deep
 # sleep, over temperature. A board whose RTC is better says so in `rtc.ppm`.
@@ -99,6 +100,17 @@ class Clock:
         if self.source is None:
             return -1 - self.now_ms // 1000
         return self._offset_s + (self.now_ms + self._rest_ms) // 1000
+
+    def day(self, now_ms):
+        """Return the number of the UTC day, counted from 2020-01-01, or None while the clock is unset."""
+        t = self.t()
+        return None if t < 0 else t // _DAY_S
+
+    def gnss_day_ms(self, now_ms):
+        """Return the milliseconds of the UTC day at an uptime, None unless they are as good as GNSS."""
+        if self.source != CLOCK_GNSS:
+            return None
+        return (now_ms + self._offset_ms) % (_DAY_S * 1000)
 
     def floor(self):
         """Return the earliest time it can be now, seconds since 2020: what dates of TLS are held against.

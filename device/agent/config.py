@@ -39,11 +39,71 @@ SETTINGS = {
     "beidou.alarm_after_s": (int, (10, 86400), 60),
     "beidou.status_s": (int, (60, 86400), 3600),
     "gnss.baud": (int, (1200, 460800), 9600),
-    "ais.baud": (int, (1200, 460800), 38400),
-    "ais.interval_s": (int, (0, 86400), 60),  # a ship is not reported again earlier
+    "light.character": (str, (0, 128), ""),  # as charts write it, or a sequence "0.5+(1),0.5+(4)"
+    "light.sync": (str, ["no", "yes"], "no"),  # its period begins in step with UTC
+    "light.always": (str, ["no", "yes"], "no"),  # lit by day as well
+    "light.sensor": (str, ["current", "contact"], "current"),  # what lamp_ma is wired to
+    "light.on_lux": (int, (1, 10000), 100),  # below it a light should be lit
+    "light.off_lux": (int, (2, 20000), 200),  # and above this it should not
+    "light.delay_s": (int, (0, 600), 60),  # within which the lantern's own photocell follows
+    "light.reduced_ma": (int, (0, 32767), 0),  # less while lit is a reduced range; 0: not judged
     "lamp.on_ma": (int, (1, 32767), 20),  # above this current the lamp is lit
-    "lamp.dark_s": (int, (1, 120), 20),  # longer than the longest darkness of any character
-    "meter.protocol": (str, ["dlt645", "sdm630"], "dlt645"),
+    "lamp.dark_s": (int, (1, 120), 20),  # longer than the darkness of a light without a character
+    "station.lat_e6": (int, (-90000000, 90000000), 0),  # where the sinker lies; 0, 0: not watched
+    "station.lon_e6": (int, (-180000000, 180000000), 0),
+    "station.chain_dm": (int, (0, 10000), 0),  # 0: it stands
+    "station.depth_cm": (int, (0, 100000), 0),  # at level 0
+    "station.error_dm": (int, (0, 1000), 50),  # of laying the sinker
+    "station.delay_s": (int, (0, 86400), 600),
+    "station.flow": (str, ["tidal", "river"], "tidal"),
+    "station.hurry_s": (
+        int,
+        (5, 86400),
+        60,
+    ),  # between reports while it is, or may be, off station
+    "battery.chemistry": (str, ["lead", "agm", "lifepo4", "li-ion", "primary"], "lead"),
+    "battery.cells": (int, (1, 100), 6),
+    "battery.capacity_ah": (int, (0, 4000), 0),  # 0: not known
+    "battery.warn_days": (int, (1, 1000), 10),  # to empty
+    "battery.alarm_days": (int, (1, 1000), 3),
+    "motion.sensor": (str, ["none", "lis3dh"], "none"),
+    "motion.up": (
+        str,
+        (0, 24),
+        "",
+    ),  # "x,y,z" in mg, what it feels while it stands upright; 0,0,1000
+    "motion.shock_mg": (int, (500, 15000), 2500),
+    "motion.tilt_deg": (int, (5, 180), 45),
+    "weather.line": (
+        str,
+        ["none", "own", "shared"],
+        "none",
+    ),  # sensors: none, on a line of theirs,
+    "weather.baud": (int, (1200, 460800), 4800),  # or on that of the GNSS or the AIS receiver
+    "weather.visibility_m": (int, (0, 50000), 0),  # less is an alarm; 0: none
+    "weather.low_cm": (int, (-100000, 100000), -100000),  # a water level below it is an alarm,
+    "weather.high_cm": (int, (-100000, 100000), 100000),  # and one above this
+    "ais.baud": (int, (1200, 460800), 38400),
+    "ais.interval_s": (
+        int,
+        (0, 86400),
+        60,
+    ),  # a ship that did not change is not told again earlier
+    "ais.still_s": (int, (0, 86400), 600),  # nor one at anchor
+    "ais.own_mmsi": (int, (0, 999999999), 0),  # the aid's own; 0: it has no AIS
+    "ais.neighbours": (str, (0, 96), ""),  # MMSIs, commas between them, that should be heard
+    "ais.unit": (str, ["none", "bbm", "vdm", "vdo"], "none"),  # what the AIS unit takes
+    "ais.name": (str, (0, 34), ""),
+    "ais.type": (int, (0, 31), 0),  # of message 21
+    "ais.dest_mmsi": (int, (0, 999999999), 0),  # of message 6; 0: none is sent
+    "ais.dac": (int, (0, 1023), 235),  # of message 6: 235 or 250, or 0 for FI 0
+    "ais.application": (int, (0, 65535), 0),  # of DAC 0, FI 0: its sub-application
+    "ais.aton_s": (int, (60, 3600), 180),  # between two messages 21
+    "meter.protocol": (
+        str,
+        ["dlt645", "sdm630", "dtsd1352", "adw300", "dtsu666"],
+        "dlt645",
+    ),
     "meter.address": (
         str,
         (1, 12),
@@ -57,6 +117,13 @@ SETTINGS = {
     "meter.period_s": (int, (1, 3600), 5),
     "meter.pt": (int, (1, 65535), 1),  # voltage transformer ratio
     "meter.ct": (int, (1, 65535), 1),  # current transformer ratio
+    "meter.nominal_ma": (int, (100, 100000), 5000),  # the meter's own nominal current,
+    "meter.start_pm": (int, (1, 10), 4),  # and where it begins to count, in thousandths of that
+    "meter.certified_until": (str, (0, 10), ""),  # YYYY-MM-DD, the last day of its certificate
+    "supply.nominal_v": (int, (1, 20000), 220),  # phase to neutral
+    "supply.rated_a": (int, (1, 6000), 63),  # of the outlet's breaker
+    "supply.residual_ma": (int, (6, 30000), 30),  # of the device that protects the outlet
+    "session.interim_s": (int, (60, 3600), 900),  # between two readings kept of a session
 }
 
 
@@ -78,19 +145,31 @@ ACCESS = {
 }
 
 
-def load(text):
-    """Return (settings, errors): every key of SETTINGS with a value, and what was wrong, for people.
+class Settings:
+    """What was set, and the defaults of all else: `settings[key]` for every key of SETTINGS."""
+
+    def __init__(self, given):
+        self._given = given  # only these: RAM is scarce, the table is not in it
+
+    def __getitem__(self, key):
+        return self._given[key] if key in self._given else SETTINGS[key][2]
+
+
+def load(text: str | bytes) -> tuple:
+    """Return (Settings, errors): what is set, and what was wrong, for people.
 
     Sections of the JSON text become dotted keys: {"gnss": {"baud": 9600}} sets "gnss.baud".
     """
-    return _read(text, SETTINGS, "settings")
+    given, errors = _read(text, SETTINGS, "settings")
+    return Settings(given), errors
 
 
 def load_access(text):
     """Return (access, errors): `wifi` and `apn` are dicts, None where nothing is said of them."""
     flat, errors = _read(text, ACCESS, "access")
     access: dict = {"wifi": None, "apn": None}
-    for key, value in flat.items():
+    for key, row in ACCESS.items():
+        value = flat[key] if key in flat else row[2]
         section, _, name = key.partition(".")
         if not name:
             access[key] = value
@@ -107,7 +186,7 @@ def refusals(name: str, text: bytes) -> list:
 
 def _read(text, table, name):
     errors = []
-    values = {key: row[2] for key, row in table.items()}
+    values: dict = {}
     try:
         data = json.loads(text)
     except ValueError:

@@ -10,6 +10,7 @@ anything: the loop is in `agent.agent`.
 import sys
 
 from agent import config as settings
+from agent.alarms import Alarms
 from agent.clock import Clock
 from agent.compat import const
 from agent.keep.boots import BootNumber
@@ -29,6 +30,7 @@ from agent.wire import codes, messages
 
 _ABI = const(0xFF)  # of sys.implementation._mpy: the version of .mpy files
 _WEAK = (codes.RESET_POWER_ON, codes.RESET_BROWN_OUT)
+_ALARMS_KEPT = const(8)  # bytes of what a wake goes on with
 _LINK_LIMIT_MS = const(60000)  # a name lookup blocks on every port (reference B4)
 
 
@@ -62,9 +64,13 @@ class Works:
         )
         limits = [config["battery." + name] for name in ("on_mv", "low_mv", "off_mv", "last_mv")]
         kept = given.memo.kept if self.resumed else None
+        self.more = given.memo.more if self.resumed else b""  # of the profile
+        self.alarms = Alarms(int.from_bytes(self.more[:_ALARMS_KEPT], "little"))
+        self.more = self.more[_ALARMS_KEPT:]
         self.power = Power(hal.adc("batt_mv"), limits, cause in _WEAK, kept)
         self.budget = Budget(self.clock, files, config["data.budget_mib"])
-        profile = given.make_profile(hal, config, given.errors)
+        self.files = files
+        profile = given.make_profile(hal, config, given.errors, self)
         self.profile = profile
         self.update = Update(
             files,
@@ -102,6 +108,10 @@ class Works:
         if config["beidou.card"] and hal.fitted("rdss"):
             self.fallback = _fallback(hal, config, identity, self)
         self._watch(given)
+
+    def kept(self):
+        """Return what the profile and the alarms go on with after a deep sleep."""
+        return self.alarms.kept().to_bytes(_ALARMS_KEPT, "little") + self.profile.kept()
 
     def _ntp(self, given, servers):
         """Return the network's time; only piles, which have no GNSS, have its module."""

@@ -22,6 +22,8 @@ class Burst:
 
     code = codes.PROFILE_BEACON
     parts = ()
+    stretch = 1
+    hurry = False
     actions = MappingProxyType({})
 
     def __init__(self, rate: float) -> None:
@@ -50,6 +52,9 @@ class Burst:
     def detail(self, agent, now_ms):
         pass
 
+    def kept(self):
+        return b""
+
     def busy(self):
         return True
 
@@ -76,7 +81,7 @@ class Device:
         commission.give(files, "settings", wanted)
         commission.give(files, "access", {"port": port, "password": name[::-1]})
         given = Start(files, lambda _: board)
-        given.make_profile = lambda hal, config, errors: profile
+        given.make_profile = lambda hal, config, errors, works: profile
         self.board = board
         ledger = self.ledger
 

@@ -107,7 +107,7 @@ class Pile:
         self._stop.set()
         self._thread.join(5)
         self.link._session.stream.close()
-        self.meter._line._stream.close()
+        self.meter._talk._line._stream.close()
         assert self.failed is None
 
 

@@ -278,7 +278,7 @@ def test_a_board_that_asks_for_darkness_gets_it_until_it_dies(sea: Sea):
     heard: list[str] = []
     with sea.board(heard) as board:
         assert wait_until(lambda: "holds" in "".join(heard), 10)
-        time.sleep(0.3)  # the estuary looks at its lanterns every 50 ms
+        time.sleep(0.3)  # the estuary looks at its lanterns every 25 ms
         asked = 1000 * time.time()
         time.sleep(1.5)
         freed = 1000 * time.time()

@@ -1,6 +1,5 @@
 """`fairway run`, as a user starts it: virtual boards on MicroPython, a page, twice on the same data."""
 
-import json
 import os
 import re
 import signal
@@ -17,68 +16,13 @@ from playwright.sync_api import expect
 from agent.wire import codes, decode, schema, series
 from simulators.site import brokers
 from tests.chain import stores
-from tests.chain.processes import Process, free_port, get, wait_for
+from tests.chain.processes import Process, wait_for
+from tests.chain.sites import Site
 from tests.peers import absent, logs
 
 STOPPED = re.compile(r"fairway: stopped, boot (\d+): (\d+) records made, (\d+) not acknowledged")
 BUOYS = [f"buoy-{n}" for n in range(1, 7)]
 BOARDS = [*BUOYS, "pile-1", "pile-2", "spare-1"]
-
-
-class Site:
-    """A running `fairway run`."""
-
-    def __init__(self, folder: Path, *args: str) -> None:
-        self.data = folder / "data"
-        self.port = free_port()
-        self.log = folder / f"run-{self.port}.log"
-        self.command = [
-            *(sys.executable, "-m", "toolkit", "run", "--data", str(self.data)),
-            *("--port", str(self.port), "--broker-port", str(free_port()), *args),
-        ]
-        self.process = Process(self.command, self.log)
-
-    def ask(self, path: str):
-        return json.loads(get(f"http://127.0.0.1:{self.port}{path}"))
-
-    def wait_up(self) -> None:
-        wait_for("the site", lambda: "Open http" in self.said() or not self.process.running, 120)
-        assert self.process.running, self.said()
-
-    def said(self) -> str:
-        return self.log.read_text("utf-8")
-
-    def stop(self) -> None:
-        """Ctrl-C."""
-        os.kill(self.process._child.pid, signal.SIGINT)
-        wait_for("the site's end", lambda: not self.process.running, 60)
-        assert self.process._child.returncode == 0, self.said()
-
-    def gateway_pid(self) -> int:
-        for proc in Path("/proc").iterdir():
-            if not proc.name.isdecimal():
-                continue
-            try:
-                words = (proc / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if b"gateway" in words and str(self.data / "gateway").encode() in words:
-                return int(proc.name)
-        raise AssertionError("no gateway runs")
-
-
-@pytest.fixture
-def site(tmp_path):
-    sites = []
-
-    def start(*args):
-        sites.append(Site(tmp_path, *args))
-        return sites[-1]
-
-    yield start
-    for one in sites:
-        if one.process.running:
-            one.process.stop()
 
 
 def made(site: Site) -> dict[tuple[str, int], tuple[int, int]]:

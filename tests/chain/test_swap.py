@@ -66,6 +66,8 @@ class Standing:
 
     code = codes.PROFILE_BEACON
     parts = ()
+    stretch = 1
+    hurry = False
     actions = MappingProxyType({})
 
     def __init__(self, first, second, swap_t):
@@ -85,6 +87,9 @@ class Standing:
 
     def detail(self, agent, now_ms):
         pass
+
+    def kept(self):
+        return b""
 
     def busy(self):
         return True

@@ -458,6 +458,7 @@ class FakeBoard:
         self.adcs = {}
         self.digitals = {}
         self.outputs = {}
+        self.buses = {}
         self.stores = (FakeStore(), FakeStore())
         self.refuse = False  # connections are refused
         self.flash = FakeFiles()
@@ -488,6 +489,9 @@ class FakeBoard:
 
     def output(self, name):
         return self.outputs.get(name)
+
+    def i2c(self, name):
+        return self.buses.get(name)
 
     def connect(self, host, port, trust=None):
         stream = FakeStream(self.broker, state=-1 if self.refuse else 1)

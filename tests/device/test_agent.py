@@ -215,7 +215,7 @@ class ShorePower(Running):
     def test_a_silent_meter_is_no_value_and_is_counted(self):
         self.run_s(40)
         meter = self.sent(schema.METER)[-1]
-        known = (codes.PLUG | codes.BREAKER) << codes.KNOWN_SHIFT
+        known = (codes.PLUG | codes.BREAKER | codes.IN_SESSION) << codes.KNOWN_SHIFT
         self.assertEqual(meter[4:], [known | codes.PLUG])
         self.assertEqual(self.sent(schema.ENERGY_COUNT), [])
         self.assertTrue(len(self.board.lines["rs485"].written) > 20)
@@ -306,9 +306,10 @@ class Life(Running):
             def poll(self, now_ms):
                 raise KeyboardInterrupt  # a real one would not come back at all
 
-        parts = self.agent.works.parts
-        place = parts[2][0]
-        self.agent.works.parts = parts[:2] + ((place, Hangs()),) + parts[3:]
+        parts = list(self.agent.works.parts)
+        at = [part for _, part in parts].index(self.agent.profile._light)
+        parts[at] = (parts[at][0], Hangs())
+        self.agent.works.parts = tuple(parts)
         try:
             self.run_s(1)
             self.assertTrue(False, "it did not hang")

@@ -543,7 +543,7 @@ class TheRelay(AtTheMeter):
         self.assertEqual(self.reader.bad, 0)
 
     def test_a_line_that_is_never_silent(self):
-        line = self.reader._line
+        line = self.reader._talk._line
         quiet = line.readinto
 
         def noise(buf):

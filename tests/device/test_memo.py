@@ -6,7 +6,7 @@ import unittest
 from fakes import FakeStore
 
 from agent.hal.life import RTC
-from agent.keep.memo import Memo
+from agent.keep.memo import MORE_MAX, Memo
 from agent.wire import codes
 
 
@@ -55,6 +55,22 @@ class Sleep(unittest.TestCase):
         store = Backup()
         Memo(store).leave(codes.INTENT_SLEEP, (1 << 30) - 1, (1 << 29) + 5, 86400, 5)
         return store
+
+    def test_the_profile_has_bytes_of_its_own(self):
+        for more in (b"x", bytes(range(MORE_MAX))):
+            store = Backup()
+            Memo(store).leave(codes.INTENT_SLEEP, 7, 9, 60, 5, more)
+            good = store.data
+            store.data += bytes(8)
+            self.assertEqual(Memo(store).more, more)
+            self.assertEqual(Memo(store).more, b"")  # once
+            for cut in range(22, len(good)):
+                store.data = good[:cut]
+                memo = Memo(store)
+                self.assertEqual((memo.more, memo.resume(4)), (b"", (7, 9, 60)))
+            for i in range(22, len(good)):
+                store.data = good[:i] + bytes((good[i] ^ 4,)) + good[i + 1 :]
+                self.assertEqual(Memo(store).more, b"")
 
     def test_a_wake_goes_on(self):
         memo = Memo(self.slept())

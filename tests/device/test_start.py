@@ -301,7 +301,7 @@ class SafeProfile(unittest.TestCase):
         board.own_guard = Good()
         board.own_guard.mode = mode
         board.own_guard.failed = 7
-        profile = profile_of("safe")(board, {"profile": "shorepower"}, [])
+        profile = profile_of("safe")(board, {"profile": "shorepower"}, [], None)
         self.assertEqual(profile.code, codes.PROFILE_SHOREPOWER)
         for hour in range(hours + 1):
             profile.gather(agent, hour * 60 * MINUTE)

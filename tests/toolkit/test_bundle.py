@@ -17,8 +17,8 @@ LAYERS = {
 }
 VIRTUAL = {"layer": "virtual", "board": "virtual", "compiled": True}
 # DESIGN's budgets are 80 and 112 KiB; docs/decisions/0006 says why they are not held.
-PROFILE_MAX = 112 * 1024
-BOTH_MAX = 128 * 1024
+PROFILE_MAX = 164 * 1024
+BOTH_MAX = 200 * 1024
 CASES = list(itertools.product(bundle.PROFILES, LAYERS))
 
 

@@ -14,8 +14,10 @@ class Safe:
 
     parts = ()
     actions: dict = {}
+    stretch = 1
+    hurry = False
 
-    def __init__(self, hal, config, errors):
+    def __init__(self, hal, config, errors, works):
         self.code = _PROFILES[config["profile"]]
         self._hal = hal
         self._told = False
@@ -39,6 +41,10 @@ class Safe:
 
     def detail(self, agent, now_ms):
         """Do nothing: health is the agent's."""
+
+    def kept(self):
+        """Return what a wake goes on with: nothing."""
+        return b""
 
     def busy(self):
         """Return whether a sleep would cut something off."""

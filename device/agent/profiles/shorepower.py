@@ -1,48 +1,134 @@
-"""A shore-power pile: the meter on RS-485, the plug and the breaker."""
+"""A shore-power pile: the meter on RS-485, plug, breaker and safety loop, and the session they make."""
 
 from agent.compat import const
 from agent.meter.reader import MeterReader
 from agent.meter.relay import Relay
+from agent.meter.session import IDLE, Session
+from agent.meter.supply import Supply
+from agent.meter.use import Use
+from agent.profiles.flags import flag
+from agent.sense.utc import seconds_since_2020
 from agent.wire import codes, messages, schema
 
 _PARITY = {"none": None, "even": 0, "odd": 1}
+_STEP_MA = {"dtsd1352": 10, "adw300": 10}  # last digit of the current, where it is not 1 mA
 _RX_METER_AT = const(14)  # the meter's place in the `rx` schema
+_LOOK_MS = const(1000)
+_PHASES = const(3)
+
+# Places in the values of a `meter` record, its flags left out.
+_I_A = const(3)
+_P = const(6)
+_VALUES = const(11)
 
 
 class ShorePower:
-    """The parts of a pile and what they report."""
+    """The parts of a pile and what they report. `works` has clock, alarms, boot number and files."""
 
     code = codes.PROFILE_SHOREPOWER
+    stretch = 1
+    hurry = False
 
-    def __init__(self, hal, config, errors):
+    def __init__(self, hal, config, errors, works):
         self._plug = hal.digital("plug")
         self._breaker = hal.digital("breaker")
-        self._values = [None] * len(schema.SCHEMAS[schema.METER][3])
+        self._values = [None] * _VALUES
         self._rx = [None] * (_RX_METER_AT + 3)
-        self._meter = _meter(hal, config, errors)
-        relay = Relay(self._meter)
-        self.actions = {messages.RELAY_TRIP: relay.trip, messages.RELAY_PERMIT: relay.permit}
-        self.parts = ((b"meter", self._meter),)
+        self._in_use = None
+        self._next_ms = 0
+        self._meter = meter = _meter(hal, config, errors, works.clock)
+        volt, rated_a = config["supply.nominal_v"], config["supply.rated_a"]
+        self._supply = Supply(
+            meter,
+            works.alarms,
+            volt,
+            rated_a,
+            config["supply.residual_ma"],
+            (
+                hal.adc("residual_ma"),
+                hal.adc("plug_dc"),
+                hal.digital("loop"),
+                self._breaker,
+                self._plug,
+            ),
+        )
+        pt = config["meter.pt"]
+        self._use = Use(
+            works.alarms,
+            config["meter.ct"],
+            pt,
+            config["meter.nominal_ma"],
+            config["meter.start_pm"],
+            _STEP_MA.get(config["meter.protocol"], 1),
+            volt // pt or 1,
+        )
+        self._session = Session(
+            works.files,
+            works.boot.value,
+            works.clock,
+            works.alarms,
+            _PHASES * volt * rated_a,
+            _date(config["meter.certified_until"], errors),
+            config["session.interim_s"],
+            wait_s=max(30, 2 * config["meter.period_s"] + 5),
+        )
+        relay = Relay(meter)
+        self.actions = {
+            messages.RELAY_TRIP: relay.trip,
+            messages.RELAY_PERMIT: relay.permit,
+            messages.SHIP: self._session.ship,
+        }
+        self.parts = ((b"meter", meter), (b"supply", self._supply), (b"session", self))
+
+    def poll(self, now_ms):
+        """Look once a second at who takes power, and what that is to the session."""
+        if now_ms < self._next_ms:
+            return self._next_ms - now_ms
+        self._next_ms = now_ms + _LOOK_MS
+        meter, use, session = self._meter, self._use, self._session
+        values = self._values
+        meter.meter_values(now_ms, values)
+        p_w = values[_P]
+        counts = meter.energy(now_ms)
+        self._in_use = use.look(
+            p_w,
+            values[_I_A],
+            values[_I_A + 1],
+            values[_I_A + 2],
+            session.imported,
+            now_ms,
+        )
+        plug = _read(self._plug)
+        closed = self._closed(now_ms)
+        session.look(plug, closed, self._in_use, counts, meter.energy_ms(now_ms), now_ms)
+        use.judge(plug, self._in_use, session.state != IDLE, p_w, now_ms)
+        return _LOOK_MS
 
     def gather(self, agent, now_ms):
-        """Do nothing: a pile has nothing to tell between reports."""
+        """Hand on what happens to the session."""
+        event = self._session.next_record()
+        if event is not None:
+            agent.emit(schema.SESSION, event)
 
     def report(self, agent, now_ms):
         """Make the every-report record, and the counts that money is settled by."""
-        values = self._values
-        values[0] = (
-            _flag(codes.PLUG, self._plug and self._plug.read())
-            | _flag(codes.BREAKER, self._breaker and self._breaker.read())
-            | _flag(codes.RELAY, self._meter.relay_closed(now_ms))
+        flags = (
+            flag(codes.PLUG, _read(self._plug))
+            | flag(codes.BREAKER, _read(self._breaker))
+            | flag(codes.RELAY, self._meter.relay_closed(now_ms))
+            | flag(codes.SAFETY_LOOP, self._supply.loop_closed)
+            | flag(codes.IN_USE, self._in_use)
+            | flag(codes.IN_SESSION, self._session.state != IDLE)
         )
-        self._meter.meter_values(now_ms, values, 1)
-        agent.emit(schema.METER, values)
+        self._meter.meter_values(now_ms, self._values)
+        agent.emit(schema.METER, [flags] + self._values)
         counts = self._meter.energy(now_ms)
         if counts is not None:
             agent.emit(schema.ENERGY_COUNT, counts)
 
     def detail(self, agent, now_ms):
-        """Make the record that says how well the meter answers."""
+        """Make the records that say how good the supply is, and how well the meter answers."""
+        agent.emit(schema.SUPPLY, self._supply.values(now_ms))
         self._rx[_RX_METER_AT:] = (self._meter.frames, self._meter.bad, self._meter.silent)
         agent.emit(schema.RX, self._rx)
 
@@ -50,15 +136,47 @@ class ShorePower:
         """Return whether a sleep would cut something off: always, a pile has mains."""
         return True
 
+    def kept(self):
+        """Return what a wake goes on with: nothing, a pile does not sleep."""
+        return b""
+
     def release(self):
-        """Do nothing: nothing is held."""
+        """Let the session's journal know when it was last watched."""
+        self._session.release()
 
     def refused(self):
         """Return how many values were left out before the encoder saw them."""
         return self._meter.refused
 
+    def _closed(self, now_ms):
+        """Return whether the ship can take power: breaker and relay, as far as they are known."""
+        breaker = _read(self._breaker)
+        relay = self._meter.relay_closed(now_ms)
+        if breaker is None or relay is None:
+            return relay if breaker is None else breaker
+        return breaker and relay
 
-def _meter(hal, config, errors):
+
+def _read(contact):
+    return None if contact is None else bool(contact.read())
+
+
+def _date(text, errors):
+    """Return the end of the day YYYY-MM-DD in seconds since 2020; None where none is set."""
+    if not text:
+        return None
+    t = None
+    try:
+        t = seconds_since_2020(int(text[:4]), int(text[5:7]), int(text[8:]), 86399)
+    except ValueError:
+        pass
+    if t is None or t < 0 or text[4] + text[7] != "--":
+        errors.append("settings: meter.certified_until: %s is no date YYYY-MM-DD" % text)
+        return None
+    return t
+
+
+def _meter(hal, config, errors, clock):
     parity = _PARITY[config["meter.parity"]]
     line = hal.uart("rs485", config["meter.baud"], parity)
     address = config["meter.address"]
@@ -79,10 +197,3 @@ def _meter(hal, config, errors):
         # The settings are good one by one but not together; a pile must not be silent for that.
         errors.append("settings: meter.%s; defaults are used" % error)
         return MeterReader(line, protocol=config["meter.protocol"])
-
-
-def _flag(bit, value):
-    """Return a state and the bit that says it is known; nothing when it is not."""
-    if value is None:
-        return 0
-    return bit << codes.KNOWN_SHIFT | (bit if value else 0)
