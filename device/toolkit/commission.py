@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from agent.config import ACCESS, SETTINGS, refusals
+from agent.config import load as load_settings
 from agent.identity import NAMES, Identity, IdentityError, load, read, seal
 from agent.keep.slots import Slots
+from toolkit import plausible
 
 
 class Files(Protocol):
@@ -88,6 +90,8 @@ def give(files: Files, name: str, values: Mapping[str, object]) -> bool:
     if wrong:
         table = SETTINGS if name == "settings" else ACCESS
         raise CommissionError("; ".join(_explained(line, table) for line in wrong))
+    if name == "settings" and (wrong := plausible.problems(load_settings(text)[0])):
+        raise CommissionError("; ".join(wrong))
     slots = Slots(files, name)
     if slots.body is not None and bytes(slots.body) == text:
         return False
