@@ -114,9 +114,11 @@ SETTINGS = {
     "meter.unit": (int, (1, 247), 1),  # Modbus
     "meter.baud": (int, (300, 115200), 2400),
     "meter.parity": (str, ["none", "even", "odd"], "even"),
-    "meter.period_s": (int, (1, 3600), 5),
+    "meter.period_s": (int, (1, 3600), 10),
     "meter.pt": (int, (1, 65535), 1),  # voltage transformer ratio
     "meter.ct": (int, (1, 65535), 1),  # current transformer ratio
+    "meter.tell_time": (str, ["no", "yes"], "no"),  # DL/T 645: broadcast it once a day
+    "meter.utc_min": (int, (-720, 840), 480),  # its local time less UTC
     "meter.nominal_ma": (int, (100, 100000), 5000),  # the meter's own nominal current,
     "meter.start_pm": (int, (1, 10), 4),  # and where it begins to count, in thousandths of that
     "meter.certified_until": (str, (0, 10), ""),  # YYYY-MM-DD, the last day of its certificate

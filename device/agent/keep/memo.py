@@ -42,6 +42,7 @@ class Memo:
         self.kept = 0
         self.more = b""
         self._store = store
+        self._left = False
         self._data = bytearray(_SIZE)
         self._data[0] = _MAGIC
         self._slept = None
@@ -69,13 +70,14 @@ class Memo:
     def running(self, part):
         """Note who runs, for whoever looks after a watchdog."""
         data = self._data
-        if data[_PART] != part + 1 and not self._store.wears:
+        if data[_PART] != part + 1 and not (self._left or self._store.wears):
             data[_PART] = part + 1
             data[_PART + 1] = 0xFE - part
             self._store.save(data)
 
     def leave(self, intent, boot=0, seq=0, uptime_s=0, kept=0, more=b""):
         """Say why the agent resets; with a boot and a seq, what the wake goes on with."""
+        self._left = True  # what runs from here on is no matter, and would wipe `more`
         self._data[1] = intent
         self._data[2] = kept
         self._data[_PART] = 0  # nobody hung

@@ -7,13 +7,14 @@ from agent.meter.session import IDLE, Session
 from agent.meter.supply import Supply
 from agent.meter.use import Use
 from agent.profiles.flags import flag
-from agent.sense.utc import seconds_since_2020
+from agent.sense.utc import date, seconds_since_2020
 from agent.wire import codes, messages, schema
 
 _PARITY = {"none": None, "even": 0, "odd": 1}
 _STEP_MA = {"dtsd1352": 10, "adw300": 10}  # last digit of the current, where it is not 1 mA
 _RX_METER_AT = const(14)  # the meter's place in the `rx` schema
 _LOOK_MS = const(1000)
+_DAY_S = const(86400)
 _PHASES = const(3)
 
 # Places in the values of a `meter` record, its flags left out.
@@ -176,10 +177,25 @@ def _date(text, errors):
     return t
 
 
+def _local(clock, utc_min):
+    """Return what tells the meter the time: year to second, local; None while it is not sure."""
+
+    def time(now_ms):
+        # A clock that only went on by itself over a restart may be minutes off.
+        if clock.source is None or clock.source >= codes.CLOCK_RTC:
+            return None
+        t = clock.t() + 60 * utc_min
+        s = t % _DAY_S
+        return date(t) + (s // 3600, s // 60 % 60, s % 60)
+
+    return time
+
+
 def _meter(hal, config, errors, clock):
     parity = _PARITY[config["meter.parity"]]
     line = hal.uart("rs485", config["meter.baud"], parity)
     address = config["meter.address"]
+    told = config["meter.tell_time"]
     try:
         return MeterReader(
             line,
@@ -192,6 +208,7 @@ def _meter(hal, config, errors, clock):
             period_ms=config["meter.period_s"] * 1000,
             password=config["meter.password"],
             operator=config["meter.operator"],
+            time=_local(clock, config["meter.utc_min"]) if told == "yes" else None,
         )
     except ValueError as error:
         # The settings are good one by one but not together; a pile must not be silent for that.
