@@ -12,7 +12,7 @@ from simulators.files import write_json
 from simulators.world.piles import WATT_MS_PER_COUNT
 
 _log = logging.getLogger(__name__)
-_MOST_KWH = 790_000  # a `dlt645` meter shows less than 800,000; one that is full is replaced
+_MOST_KWH = 999_999  # a DL/T 645 meter begins anew at a million
 _FIRST_KWH = (2_000.0, 60_000.0)  # what a meter that nobody remembers has already counted
 
 

@@ -3,7 +3,7 @@
 A board looks fifty times a second, 65 million times in a month of nights. `make test` looks for 75 s
 twice a night, in turn at dusk, as the agent begins to want light, at midnight and at dawn, and passes
 over the rest as a board does that was not polled. `--prove` looks at every sample of three whole
-nights and nine more dusks and dawns.
+nights and nine more dusks and dawns of six characters, and of all thirty nights of one.
 """
 
 from random import Random
@@ -113,6 +113,16 @@ def test_whole_nights_say_nothing(text):
         buoy.run_s(TWILIGHT_S + 1200)
         buoy.skip_to_s(DAWN_S - 600)
         buoy.run_s(TWILIGHT_S + 1200)
+    assert buoy.told == []
+
+
+@pytest.mark.prove
+def test_every_sample_of_a_month_says_nothing():
+    """Twenty minutes, for one character; the days between the nights are passed over."""
+    buoy = Buoy("Fl(2) R 6s", 30)
+    for _ in range(30):
+        buoy.skip_to_s(DUSK_S - 600)
+        buoy.run_s(DAWN_S - DUSK_S + TWILIGHT_S + 1200)
     assert buoy.told == []
 
 
