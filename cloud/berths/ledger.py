@@ -218,7 +218,8 @@ def revise(kept: Session, folded: Session) -> Session:
     """
     if kept.state is not State.CLOSED:
         return folded
-    if (kept.micro, kept.low, kept.tariffs) == (folded.micro, folded.low, folded.tariffs):
+    # `low` may come nearer, when a first telling arrives after the second: that contradicts nothing.
+    if (kept.micro, kept.tariffs) == (folded.micro, folded.tariffs):
         reasons = set(kept.reasons) | set(folded.reasons)
     else:
         reasons = set(kept.reasons) | {"changed-after-close"}
@@ -365,7 +366,11 @@ class _Counting:
                 self.counts[-1] += ahead
                 self.micro += ahead * item.unit
                 self._step = ahead
-                if ended(item) and item.reason == codes.REASON_POWER_LOSS:
+                undated = ahead > 0 and _seconds(previous, item) is None
+                if undated:
+                    # Nobody can say whether the pile can have delivered it in that time.
+                    self.reasons.add("undated-gap")
+                if undated or (ended(item) and item.reason == codes.REASON_POWER_LOSS):
                     self.doubtful += ahead * item.unit
                 return
             self.unknown(previous, item)

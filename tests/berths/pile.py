@@ -79,7 +79,7 @@ class Pile:
         self.glitch_ms = 0
         self.offset_s = 0
         self.clock_known = True
-        self.swapped = 0
+        self.bounced = False
         self.new_meter()
         self.restart()
 
@@ -150,7 +150,9 @@ class Pile:
         watts = (self.watts if self.plug else 0) if fresh else None
         in_use = self.use.look(watts, None, None, None, self.session.imported, self.up_ms)
         plug = self.plug
-        if "chatter" in self.trouble and self.rng.random() < 0.05:
+        # Chatter; a contact that is open for two seconds is an unplugged one to anybody.
+        self.bounced = "chatter" in self.trouble and not self.bounced and self.rng.random() < 0.05
+        if self.bounced:
             plug = not plug
         if "contactless" in self.trouble:
             plug = None

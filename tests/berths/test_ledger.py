@@ -218,6 +218,20 @@ def test_a_gap_that_it_went_on_after():
         assert session.micro == session.low == session.high == 12 * COUNT
 
 
+def test_what_was_counted_in_a_gap_that_nobody_can_date_is_not_proven():
+    """A register that was wrong before the gap would otherwise be billed whole."""
+    events = [
+        row(0, codes.SESSION_STARTED, 100, t=None),
+        row(1, codes.SESSION_GOING_ON, 103, t=None),
+        row(2, codes.SESSION_RESUMED, 900, boot=6, uptime_s=20, t=None),
+        row(3, codes.SESSION_ENDED, 905, boot=6, uptime_s=80, t=None),
+    ]
+    session = fold(events, 100_000)
+    assert session.micro == 805 * COUNT
+    assert session.low == 8 * COUNT
+    assert "undated-gap" in session.reasons
+
+
 def test_a_power_loss_that_it_ended_in():
     events = [
         *plain()[:2],

@@ -162,6 +162,29 @@ class Normal(unittest.TestCase):
             pile.run(1)
         self.assertEqual(pile.told, [])
 
+    def test_the_first_reading_of_a_start_is_no_baseline_for_a_plug_just_in(self):
+        pile = Pile()
+        pile.run(18)
+        pile.plug = True
+        pile.in_use = True
+        pile.run(1)
+        pile.counts[0] += 4
+        (started,) = pile.run(10)[:1]
+        self.assertEqual((started["what"], started["imported"]), (codes.SESSION_STARTED, None))
+        self.assertEqual(started["flaws"], codes.FLAW_NO_BASELINE | codes.FLAW_GAP)
+
+    def test_a_chattering_plug_has_its_baseline_from_before_it_touched(self):
+        pile = Pile()
+        pile.run(68)
+        pile.plug = True
+        pile.run(1)
+        pile.counts[0] += 4
+        for plug in (True, False, True, True, False, True):
+            pile.plug = plug
+            pile.run(1)
+        (started,) = pile.run(5)
+        self.assertEqual((started["imported"], started["flaws"]), (50000, 0))
+
     def test_out_and_in_again_at_once(self):
         """Two sessions, and no count between them."""
         pile = Pile()

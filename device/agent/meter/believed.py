@@ -17,6 +17,7 @@ _IMPLAUSIBLE = const(0x08)
 _RATIO_CHANGED = const(0x40)
 
 _SLACK_S = const(7200)  # by so much the clock may have been stepped while the pile was off
+_UNKNOWN_MS = const(1 << 31)  # 25 days: the longest that a pile without a clock was without power
 _SLACK_COUNTS = const(2)  # a count at either end that was not full yet
 
 # Values of `energy-count`.
@@ -91,16 +92,17 @@ class Believed:
         if modulus == 0:
             modulus = 1 << 32
         if gap_ms is None:
-            most = (modulus or 1 << 32) // 2
+            gap_ms = _UNKNOWN_MS
+        # A count is 10**(count_e + 3) Wh before the ratios; 3,600,000 ms an hour, over 1.2.
+        unit = 3000000 * new[_PT] * new[_CT]
+        power = new[_COUNT_E] + 3
+        if power < 0:
+            gap_ms *= 10**-power
         else:
-            # A count is 10**(count_e + 3) Wh before the ratios; 3,600,000 ms an hour, over 1.2.
-            unit = 3000000 * new[_PT] * new[_CT]
-            power = new[_COUNT_E] + 3
-            if power < 0:
-                gap_ms *= 10**-power
-            else:
-                unit *= 10**power
-            most = self._rated_w * gap_ms // unit + _SLACK_COUNTS * (new[_STEP] or 1)
+            unit *= 10**power
+        most = self._rated_w * gap_ms // unit + _SLACK_COUNTS * (new[_STEP] or 1)
+        # What looks like more than half of a register is one that went back.
+        most = min(most, (modulus or 1 << 32) // 2)
         for i in _REGISTERS:
             before = old[i]
             after = new[i]

@@ -107,6 +107,7 @@ class Session(Events):
         self._idle_ms = None
         self._contact = None  # plug, or where none is fitted breaker; debounced
         self._turned_ms = None
+        self._open_ms = None  # since when it is seen open without a break
         self._was_open = False
         self._calm = True
         self._rest_ms = 0  # since when nothing is taken
@@ -156,6 +157,10 @@ class Session(Events):
             self._why = _COMMAND
 
     def _debounce(self, contact, now_ms):
+        if contact is None or contact:
+            self._open_ms = None
+        elif self._open_ms is None:
+            self._open_ms = now_ms
         if contact is None or contact == self._contact:
             self._turned_ms = None
         elif self._turned_ms is None:
@@ -168,12 +173,16 @@ class Session(Events):
 
     def _stand(self, plug, in_use, idle, now_ms):
         contact = self._contact
+        read_ms = self.read_ms
         if idle:
             self._calm = True
-        elif plug is not None and contact is not None and not contact:
-            idle = self._turned_ms is None
+        if plug is not None and (self._was_open or not contact):
+            # A plug takes power before it is believed, and longer before that if its contact chatters.
+            open_ms = self._open_ms
+            idle = open_ms is not None and now_ms - open_ms >= _DEBOUNCE_MS
+            idle = idle and read_ms is not None and read_ms >= open_ms
         # Only when `in_use` has had its time to see that the register moved.
-        if idle and self.read_ms is not None and now_ms - self.read_ms >= _SETTLE_MS:
+        if idle and read_ms is not None and now_ms - read_ms >= _SETTLE_MS:
             self._idle = self.last
             self._idle_ms = self.read_ms
         if contact and self._was_open:
@@ -191,6 +200,11 @@ class Session(Events):
             self._seen_ms = None  # what was read since comes again
         elif reason == _LOAD or (self.read_ms is not None and now_ms - self.read_ms > old_ms):
             self.read_ms = None
+        elif self._number < 0 and self._idle_ms is None and self.read_ms is not None:
+            if now_ms - self.read_ms < _DEBOUNCE_MS + _SETTLE_MS:
+                # The first reading since the start, of a time when the plug may have been in already.
+                self.read_ms = None
+                flaws |= _GAP
         bound_s = None
         if reason == _LOAD and self.read_ms is not None:
             bound_s = (now_ms - self.read_ms) // 1000
