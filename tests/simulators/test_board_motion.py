@@ -58,7 +58,9 @@ def peer():
 
 
 def printed(board: Board, word: str) -> str:
-    return next((line for line in board.printed.splitlines() if line.startswith(word)), "")
+    """Return the first whole line that begins with a word, "" if there is none yet."""
+    whole = board.printed.split("\n")[:-1]
+    return next((line.rstrip("\r") for line in whole if line.startswith(word)), "")
 
 
 def test_the_driver_sees_tilt_and_a_blow_shorter_than_the_cables_tick(flash, peer):
@@ -71,7 +73,7 @@ def test_the_driver_sees_tilt_and_a_blow_shorter_than_the_cables_tick(flash, pee
         assert abs(tilt_dd - 300) <= 30
         assert shocks == 0
         peer.send_json(blow={"mg": [5000, 0, 0], "ms": 18})
-        assert wait_until(lambda: "alarm" in board.printed, 5)
+        assert wait_until(lambda: printed(board, "alarm"), 10)
         what, active, peak_mg = printed(board, "alarm")[7:].split(", ")[:3]
         assert (int(what), active) == (ALARM_COLLISION, "1")
         assert 4000 <= int(peak_mg) <= 5300
