@@ -91,7 +91,8 @@ class AISLine(TalkerLine):
 class Beacon(Surroundings):
     """A navaid's board, with its receivers, lantern, power and contacts.
 
-    There is a photocell beside the lantern's own, and on some aids a weather station. Its outputs ask the lantern: `lantern` to stay dark, `lamp_test` to show its light by day.
+    There is a photocell beside the lantern's own, and on some aids a weather station. Its outputs ask
+    the lantern: `lantern` to stay dark, `lamp_test` to show its light by day.
 
     Args:
         device: its id.

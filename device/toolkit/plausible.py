@@ -4,18 +4,19 @@ A board that meets them uses a default and says so; here they are found before t
 """
 
 from collections.abc import Callable, Iterator
-from datetime import date
 from typing import Any, Final
 
 from agent.config import Settings
-from agent.meter.reader import MeterReader
+from agent.profiles.shorepower import meter_of
 from agent.sense import character
+from agent.sense.utc import end_of_day
 
 _MMSI_DIGITS: Final = 9
 
 # Device code has no types.
 _character: Any = character.read
-_reader: Any = MeterReader
+_meter_of: Any = meter_of
+_end_of_day: Any = end_of_day
 
 
 def problems(settings: Settings) -> list[str]:
@@ -73,31 +74,16 @@ def _ais(settings: Settings) -> Iterator[str]:
 
 
 def _meter(settings: Settings) -> Iterator[str]:
-    address = settings["meter.address"]
     try:
-        _reader(
-            None,
-            protocol=settings["meter.protocol"],
-            address="" if address == "aaaaaaaaaaaa" else address,
-            unit=settings["meter.unit"],
-            baud=settings["meter.baud"],
-            pt=settings["meter.pt"],
-            ct=settings["meter.ct"],
-            period_ms=settings["meter.period_s"] * 1000,
-            password=settings["meter.password"],
-            operator=settings["meter.operator"],
-        )
+        _meter_of(None, settings)
     except ValueError as error:
         yield f"meter.{error}"
 
 
 def _certificate(settings: Settings) -> Iterator[str]:
     text = settings["meter.certified_until"]
-    if text:
-        try:
-            date.fromisoformat(text)
-        except ValueError:
-            yield f"meter.certified_until: {text!r} is no date; allowed: YYYY-MM-DD"
+    if text and _end_of_day(text) is None:
+        yield f"meter.certified_until: {text!r} is no date since 2020; allowed: YYYY-MM-DD"
 
 
 def _supply(settings: Settings) -> Iterator[str]:

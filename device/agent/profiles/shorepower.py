@@ -7,7 +7,7 @@ from agent.meter.session import IDLE, Session
 from agent.meter.supply import Supply
 from agent.meter.use import Use
 from agent.profiles.flags import flag
-from agent.sense.utc import date, seconds_since_2020
+from agent.sense.utc import date, end_of_day
 from agent.wire import codes, messages, schema
 
 _PARITY = {"none": None, "even": 0, "odd": 1}
@@ -69,7 +69,7 @@ class ShorePower:
             works.clock,
             works.alarms,
             _PHASES * volt * rated_a,
-            _date(config["meter.certified_until"], errors),
+            _certified(config["meter.certified_until"], errors),
             config["session.interim_s"],
             wait_s=max(30, 2 * config["meter.period_s"] + 5),
         )
@@ -162,18 +162,11 @@ def _read(contact):
     return None if contact is None else bool(contact.read())
 
 
-def _date(text, errors):
-    """Return the end of the day YYYY-MM-DD in seconds since 2020; None where none is set."""
-    if not text:
-        return None
-    t = None
-    try:
-        t = seconds_since_2020(int(text[:4]), int(text[5:7]), int(text[8:]), 86399)
-    except ValueError:
-        pass
-    if t is None or t < 0 or text[4] + text[7] != "--":
+def _certified(text, errors):
+    """Return when a certificate runs out, or None where none is set, or none that can be read."""
+    t = end_of_day(text)
+    if text and t is None:
         errors.append("settings: meter.certified_until: %s is no date YYYY-MM-DD" % text)
-        return None
     return t
 
 
@@ -191,25 +184,29 @@ def _local(clock, utc_min):
     return time
 
 
-def _meter(hal, config, errors, clock):
-    parity = _PARITY[config["meter.parity"]]
-    line = hal.uart("rs485", config["meter.baud"], parity)
+def meter_of(line, config, time=None):
+    """Return the reader of the meter that settings name; raise ValueError where they do not fit."""
     address = config["meter.address"]
-    told = config["meter.tell_time"]
+    return MeterReader(
+        line,
+        protocol=config["meter.protocol"],
+        address="" if address == "aaaaaaaaaaaa" else address,
+        unit=config["meter.unit"],
+        baud=config["meter.baud"],
+        pt=config["meter.pt"],
+        ct=config["meter.ct"],
+        period_ms=config["meter.period_s"] * 1000,
+        password=config["meter.password"],
+        operator=config["meter.operator"],
+        time=time,
+    )
+
+
+def _meter(hal, config, errors, clock):
+    line = hal.uart("rs485", config["meter.baud"], _PARITY[config["meter.parity"]])
+    told = config["meter.tell_time"] == "yes"
     try:
-        return MeterReader(
-            line,
-            protocol=config["meter.protocol"],
-            address="" if address == "aaaaaaaaaaaa" else address,
-            unit=config["meter.unit"],
-            baud=config["meter.baud"],
-            pt=config["meter.pt"],
-            ct=config["meter.ct"],
-            period_ms=config["meter.period_s"] * 1000,
-            password=config["meter.password"],
-            operator=config["meter.operator"],
-            time=_local(clock, config["meter.utc_min"]) if told == "yes" else None,
-        )
+        return meter_of(line, config, _local(clock, config["meter.utc_min"]) if told else None)
     except ValueError as error:
         # The settings are good one by one but not together; a pile must not be silent for that.
         errors.append("settings: meter.%s; defaults are used" % error)

@@ -33,6 +33,17 @@ def _days(year, month, day):
     return 365 * year + leaps + (153 * month - 457) // 5 + day - _DAYS_BEFORE_2020
 
 
+def end_of_day(text):
+    """Return the last second of a day written YYYY-MM-DD, None for what is no day since 2020."""
+    if len(text) != 10 or text[4] + text[7] != "--":
+        return None
+    try:
+        t = seconds_since_2020(int(text[:4]), int(text[5:7]), int(text[8:]), _DAY_S - 1)
+    except ValueError:
+        return None
+    return t if t is not None and t >= 0 else None
+
+
 def date(t):
     """Return (year, month, day) of a time in seconds since 2020-01-01, 0 or later."""
     day = t // _DAY_S

@@ -2,8 +2,9 @@
  * The board's pins, its Wi-Fi and its supply, as a simulator sets and sees them: lines of JSON over
  * TCP, {"adc": {pin: millivolts}}, {"pin": {pin: 0 or 1}}, {"network": true or false},
  * {"brown_out": true}, {"motion": [x, y, z] in mg, or null: no chip is fitted},
- * {"blow": {"mg": [x, y, z], "ms": duration}}. Back go {"board": name}, and the pins that the board drives or lets go of:
- * {"out": {pin: 0, 1 or null}}. Whoever loses the connection knows that all are let go of.
+ * {"blow": {"mg": [x, y, z], "ms": duration}}. Back go {"board": name}, and the pins that the board
+ * drives or lets go of: {"out": {pin: 0, 1 or null}}. Whoever loses the connection knows that all are
+ * let go of.
  */
 
 import {processMs} from '../clock.mjs';
