@@ -43,7 +43,7 @@ class CentreCommand(Command):
         parser.add_argument("--data", type=Path, metavar="DIR", help=f"for databases; {before}")
         parser.add_argument("--listen", type=_address, metavar="HOST:PORT", help=before)
         parser.add_argument(
-            "--series", type=_series, metavar="STORE", help=f"sqlite:PATH or http://…; {before}"
+            "--series", type=_series, metavar="STORE", help=f"sqlite:FOLDER or http://…; {before}"
         )
 
     def run(self, args: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ _TOKEN_ALLOWED: Final = "16 to 256 printable ASCII characters without spaces"  #
 _DATABASE: Final = r"sqlite:///.+|postgresql(\+\w+)?://.+"
 _DATABASE_ALLOWED: Final = "sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME"
 SERIES: Final = r"sqlite:.+|https?://[^\s?#]+"
-SERIES_ALLOWED: Final = "sqlite:PATH or http://HOST:PORT of a VictoriaMetrics"
+SERIES_ALLOWED: Final = "sqlite:FOLDER or http://HOST:PORT of a VictoriaMetrics"
 _TILE_URL: Final = r"(https?:/)?/[^\s\"';,]*\{z\}[^\s\"';,]*"
 _TILE_URL_ALLOWED: Final = "an address with {z}, {x} and {y}, beginning http:// or https:// or /"
 _ZOOM_MAX: Final = 22
@@ -114,7 +114,7 @@ def _database(root: Table, base: Path, data: Path, environ: Mapping[str, str]) -
 
 
 def _series(root: Table, base: Path, data: Path) -> str:
-    default = f"sqlite:{data / 'series.sqlite'}"
+    default = f"sqlite:{data / 'series'}"
     text = root.string("series", default=default, pattern=SERIES, allowed=SERIES_ALLOWED)
     scheme, _, file = text.partition(":")
     return f"sqlite:{base / file}" if scheme == "sqlite" and text != default else text

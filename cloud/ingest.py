@@ -15,7 +15,7 @@ from agent.wire import decode
 from agent.wire.body import Body, Entry
 from cloud import times
 from cloud.live import Change, Live
-from cloud.store import alarms, counts, latest, presence, records, targets
+from cloud.store import accounts, alarms, counts, latest, presence, records, targets
 from cloud.store.records import Arrival, Refusal
 
 
@@ -37,6 +37,7 @@ def ingest(live: Live, body: Body) -> Outcome:
         fold(live, change, timely)
         change.devices |= presence.fold(change.connection, body.states)
         _hear(change, body.entries)
+        _touch(live, change, accounts.fold(change.connection, body.gateway, body.accounts))
         counts.delivered(change.connection, body.gateway, body.counters, change.now_ms)
         refused = records.refuse(change.connection, refusals, body.gateway, change.now_ms)
         counts.add(
@@ -58,11 +59,17 @@ def fold(live: Live, change: Change, arrivals: Iterable[Arrival]) -> None:
     arrivals = list(arrivals)
     change.devices |= latest.fold_devices(change.connection, arrivals)
     change.assets |= latest.fold_assets(change.connection, live.registry, arrivals)
-    change.targets |= targets.fold(change.connection, arrivals)
-    alarmed = alarms.fold(change.connection, arrivals)
-    change.devices |= alarmed
+    heard = targets.fold(change.connection, arrivals)
+    change.targets |= heard
+    change.assets |= {aid for mmsi in heard if (aid := live.registry.aid_of(mmsi)) is not None}
+    _touch(live, change, alarms.fold(change.connection, arrivals))
+
+
+def _touch(live: Live, change: Change, devices: set[str]) -> None:
+    """Note that something of devices is other than it was, and so of the assets they serve now."""
+    change.devices |= devices
     now_t = times.t_of_ms(change.now_ms)
-    services = [live.registry.service_of(device, now_t) for device in alarmed]
+    services = [live.registry.service_of(device, now_t) for device in devices]
     change.assets |= {service.asset for service in services if service}
 
 

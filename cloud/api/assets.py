@@ -13,12 +13,13 @@ from cloud.centre import Centre
 from cloud.registry import Span
 from cloud.series import SeriesError, read_history
 from cloud.series.history import POINTS_MAX
-from cloud.views import assets, devices
+from cloud.views import accounts, assets, devices
 from cloud.views.models import (
     ASSETS,
     DEVICES,
     Asset,
     AssetDetail,
+    BootCount,
     Device,
     DeviceDetail,
     Target,
@@ -127,6 +128,13 @@ def get_device(centre: TheCentre, device: _Id) -> DeviceDetail:
     if found is None:
         raise _unknown("device", device)
     return found
+
+
+@router.get("/api/devices/{device}/account")
+def get_device_account(centre: TheCentre, device: _Id) -> list[BootCount]:
+    """Tell what came of each of a device's last starts, and what is missing; the newest first."""
+    with centre.database.read() as connection:
+        return accounts.by_boot(connection, device)
 
 
 @router.get("/api/devices/{device}/history")

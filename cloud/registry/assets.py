@@ -56,12 +56,16 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class Navaid:
-    """An aid to navigation; its stations in order of time, never two at once."""
+    """An aid to navigation; its stations in order of time, never two at once.
+
+    `mmsi` is what its own AIS transmitter, or a base station for it, sends message 21 by.
+    """
 
     id: str
     name: Name
     kind: str
     floating: bool
+    mmsi: int | None
     stations: tuple[Station, ...]
 
 

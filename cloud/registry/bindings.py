@@ -47,6 +47,11 @@ class Registry:
         self.assets = {asset.id: asset for asset in assets}
         self.devices = {device.id: device for device in devices}
         self.digest = digest
+        self._aids = {
+            asset.mmsi: asset.id
+            for asset in self.assets.values()
+            if isinstance(asset, Navaid) and asset.mmsi is not None
+        }
         self._piles: dict[str, list[Pile]] = {}
         for asset in self.assets.values():
             if isinstance(asset, Pile):
@@ -57,6 +62,10 @@ class Registry:
                 self._serving.setdefault(service.asset, []).append((device.id, service))
         for pairs in self._serving.values():
             pairs.sort(key=lambda pair: pair[1].since)
+
+    def aid_of(self, mmsi: int) -> str | None:
+        """Return the id of the aid that sends by this MMSI."""
+        return self._aids.get(mmsi)
 
     def piles_of(self, berth: str) -> list[Pile]:
         """Return a berth's piles, in the order of the file."""

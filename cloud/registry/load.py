@@ -33,6 +33,7 @@ from toolkit.settings import Settings, Table
 
 _ID: Final = r"[a-z0-9-]{1,32}"
 _ID_ALLOWED: Final = "a-z, 0-9 and -, 1 to 32 long"
+_MMSI: Final = (990_000_000, 999_999_999)  # of aids: 99, the country, four digits (ITU-R M.585)
 _RATED_KW_MAX: Final = 100_000.0  # the largest shore connections are below 20 MVA
 
 
@@ -98,6 +99,7 @@ class _Reader:
             name=_name(table),
             kind=kind,
             floating=table.boolean("floating", default=kind != "light"),
+            mmsi=_mmsi(table),
             stations=tuple(p.item for p in placed if isinstance(p.item, Station)),
         )
 
@@ -135,6 +137,7 @@ class _Reader:
     def cross_check(self) -> None:
         """Hold the entries against each other; each is good by itself."""
         self._check_ids()
+        self._check_mmsis()
         self._check_services()
         for pair in _overlaps(self._stations, key=lambda placed: placed.owner):
             _refuse(*pair, "another station of this aid")
@@ -152,6 +155,16 @@ class _Reader:
                 what = "device" if key[0] else "asset"
                 table.problem("id", f"is {item.id!r}; allowed: an id that no other {what} has")
             seen.add(key)
+
+    def _check_mmsis(self) -> None:
+        seen: dict[int, str] = {}
+        for item, table in self._tables:
+            if isinstance(item, Navaid) and item.mmsi is not None:
+                other = seen.setdefault(item.mmsi, item.id)
+                if other != item.id:
+                    table.problem(
+                        "mmsi", f"is {item.mmsi}, that of {other}; allowed: one for each aid"
+                    )
 
     def _check_services(self) -> None:
         types = {asset.id: type_of(asset) for asset in self.assets}
@@ -178,6 +191,11 @@ def _name(table: Table) -> Name:
     name = Name(names.string("zh"), names.string("en"))
     names.finish()
     return name
+
+
+def _mmsi(table: Table) -> int | None:
+    low, high = _MMSI
+    return table.integer("mmsi", low=low, high=high) if table.has("mmsi") else None
 
 
 def _lat(table: Table) -> float:

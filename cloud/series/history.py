@@ -12,7 +12,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
-from agent.wire.series import Row
+from agent.wire.series import ROLLUPS, Row
 from cloud.registry import Span
 from cloud.series.store import Bucket, Period, SeriesStore
 from cloud.times import ms_of_t
@@ -20,6 +20,7 @@ from cloud.values import Field, scale
 
 POINTS_MAX: Final = 2000  # wider than any screen
 _GAP_INTERVALS: Final = 2.5  # as for "overdue": one lost report is no gap yet
+_ROUND_FROM: Final = 2  # buckets of so many hours or days are rounded up to whole ones
 _MEAN_DIGITS: Final = 2  # beyond the field's own: a mean is finer than what it is made of
 
 Number = float | int | None
@@ -56,12 +57,12 @@ def read_history(
     Raises:
         SeriesError: the store does not answer.
     """
-    width = -(-(end_ms - start_ms) // points)
+    origin, width = _raster(start_ms, end_ms, points)
     buckets: list[Bucket] = []
     for device, since, until in spans:
         low, high = max(start_ms, ms_of_t(since)), min(end_ms, ms_of_t(until))
         if low < high:
-            buckets += store.buckets(row, kind, device, Period(low, high, start_ms, width))
+            buckets += store.buckets(row, kind, device, Period(low, high, origin, width))
     out = History()
     interval_ms = _interval(buckets)
     out.interval_s = None if interval_ms is None else interval_ms / 1000
@@ -73,6 +74,19 @@ def read_history(
         _add(out, bucket, kind.exponent)
         last_ms = bucket.last
     return out
+
+
+def _raster(start_ms: int, end_ms: int, points: int) -> tuple[int, int]:
+    """Return where buckets begin, and their width, so that there are at most `points`.
+
+    Wide ones are whole hours or days (UTC): those a store may have put together already.
+    """
+    width = -(-(end_ms - start_ms) // points)
+    for step in ROLLUPS.values():
+        if width >= _ROUND_FROM * step:
+            origin = start_ms // step * step
+            return origin, -(-(end_ms - origin) // (points * step)) * step
+    return start_ms, width
 
 
 def _interval(buckets: Sequence[Bucket]) -> float | None:

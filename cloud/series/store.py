@@ -1,6 +1,6 @@
 """What a time-series store must be able to tell, whichever it is.
 
-    store = open_store("sqlite:data/series.sqlite")
+    store = open_store("sqlite:data/series")
     buckets = store.buckets(row, fields()["beacon.batt_mv"], "buoy-1", Period(…))
 
 A store that does not exist yet, or has no such table, has no data: the gateway makes it with the
@@ -42,6 +42,38 @@ class Bucket(NamedTuple):
     final: int
 
 
+class Buckets:
+    """A period's buckets while they are put together from pieces that come in any order."""
+
+    def __init__(self, period: Period) -> None:
+        self.period = period
+        self._found: dict[int, Bucket] = {}
+
+    def add(self, piece: Bucket | None) -> None:
+        """Add values that lie in one bucket."""
+        if piece is not None:
+            n = (piece.first - self.period.origin) // self.period.width
+            there = self._found.get(n)
+            self._found[n] = piece if there is None else joined(there, piece)
+
+    def in_order(self) -> list[Bucket]:
+        """Return the buckets that have values, in order of time."""
+        return [self._found[n] for n in sorted(self._found)]
+
+
+def joined(a: Bucket, b: Bucket) -> Bucket:
+    """Return the values of both; of two last ones at the same time the greater is the final."""
+    return Bucket(
+        min(a.first, b.first),
+        max(a.last, b.last),
+        min(a.low, b.low),
+        max(a.high, b.high),
+        a.total + b.total,
+        a.values + b.values,
+        max((a.last, a.final), (b.last, b.final))[1],
+    )
+
+
 class Sample(NamedTuple):
     """One whole record as the store has it, `values` by field."""
 
@@ -66,7 +98,7 @@ class SeriesStore(Protocol):
 
 
 def open_store(address: str) -> SeriesStore:
-    """Return the store at `sqlite:PATH` or `http://…`; nothing is opened before it is asked."""
+    """Return the store at `sqlite:FOLDER` or `http://…`; nothing is opened before it is asked."""
     from cloud.series.sqlite import SQLiteSeries
     from cloud.series.victoria import VictoriaSeries
 

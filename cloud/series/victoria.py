@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 
 from agent.wire.body import UNDATED
 from agent.wire.series import EPOCH_2020, Row, measurement, numbers
-from cloud.series.store import Bucket, Period, Sample, SeriesError
+from cloud.series.store import Bucket, Buckets, Period, Sample, SeriesError
 from cloud.values import Field, flag
 
 _TIMEOUT_S: Final = 20.0
@@ -35,11 +35,10 @@ class VictoriaSeries:
     def buckets(self, row: Row, kind: Field, device: str, period: Period) -> list[Bucket]:
         """Return what was measured, in order of time; a bucket without values is left out."""
         undated = self._undated(row, device, period.start, period.end)
-        out: dict[int, Bucket] = {}
+        out = Buckets(period)
         for _, times, values in self._export(row, [kind.column], device, period.start, period.end):
-            pairs = _measured(times, values, kind, undated)
-            _put_together(out, pairs, period)
-        return [out[n] for n in sorted(out)]
+            _put_together(out, _measured(times, values, kind, undated))
+        return out.in_order()
 
     def newest(
         self, row: Row, device: str, start_ms: int, end_ms: int, count: int
@@ -143,30 +142,18 @@ def _measured(
     return [time for time, _ in pairs], [value for _, value in pairs]
 
 
-def _put_together(
-    out: dict[int, Bucket], measured: tuple[list[int], list[int]], period: Period
-) -> None:
-    """Add a stretch to the buckets, by number; a bucket may lie in two stretches."""
+def _put_together(out: Buckets, measured: tuple[list[int], list[int]]) -> None:
+    """Add a stretch to the buckets; a bucket may lie in two stretches."""
     times, values = measured
+    origin, width = out.period.origin, out.period.width
     first = 0
     while first < len(times):
-        n = (times[first] - period.origin) // period.width
-        end = bisect_left(times, period.origin + (n + 1) * period.width, first + 1)
+        n = (times[first] - origin) // width
+        end = bisect_left(times, origin + (n + 1) * width, first + 1)
         some = values[first:end]
-        new = Bucket(
-            times[first], times[end - 1], min(some), max(some), sum(some), len(some), some[-1]
+        out.add(
+            Bucket(
+                times[first], times[end - 1], min(some), max(some), sum(some), len(some), some[-1]
+            )
         )
-        out[n] = _joined(out[n], new) if n in out else new
         first = end
-
-
-def _joined(a: Bucket, b: Bucket) -> Bucket:
-    return Bucket(
-        min(a.first, b.first),
-        max(a.last, b.last),
-        min(a.low, b.low),
-        max(a.high, b.high),
-        a.total + b.total,
-        a.values + b.values,
-        a.final if a.last > b.last else b.final,
-    )

@@ -10,6 +10,7 @@ A change here needs a migration in `migrations/versions`; a test compares the tw
 from typing import Final
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -161,6 +162,31 @@ presence = Table(
     Column("connection", BigInteger, nullable=False),
     Column("up", Boolean, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
+)
+
+# What came of each start of a device at each gateway, as the gateway counts it (agent.wire.body,
+# Account); of the last starts only. `links` are [link, last_ms], `gaps` are [first, last].
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("gateway", _ID, primary_key=True),
+    Column("device", _ID, primary_key=True),
+    Column("boot", BigInteger, primary_key=True, autoincrement=False),
+    Column("sight", BigInteger, nullable=False),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("duplicates", BigInteger, nullable=False),
+    Column("conflicts", BigInteger, nullable=False),
+    Column("highest", BigInteger, nullable=False),
+    Column("missing", BigInteger, nullable=False),
+    Column("filled", BigInteger, nullable=False),
+    Column("told", BigInteger, nullable=False),
+    Column("source", BigInteger),
+    Column("uncertainty_ms", BigInteger),
+    Column("links", JSON, nullable=False),
+    Column("gaps", JSON, nullable=False),
+    Index(None, "device"),
 )
 
 # What was heard of a ship, aid or base station by AIS; `part` is which of its messages.

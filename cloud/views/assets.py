@@ -14,7 +14,8 @@ from cloud.registry import Berth, Name, Navaid, Pile, Registry
 from cloud.registry import Station as Stand
 from cloud.registry.assets import type_of
 from cloud.store.tables import asset_latest
-from cloud.views import parts
+from cloud.views import aids, parts
+from cloud.views.accounts import account
 from cloud.views.alarms import alarms
 from cloud.views.models import (
     Alarm,
@@ -84,11 +85,14 @@ def detail(
         return None
     rows = connection.execute(select(asset_latest).where(asset_latest.c.asset == asset))
     spans = registry.services_of(asset, now_t - _SERVICES_BACK_S, now_t + 1)
+    entry, service = registry.assets[asset], found[0].service
     held = [(span.device, registry.service_of(span.device, span.since)) for span in spans]
     return AssetDetail(
         **{field.name: getattr(found[0], field.name) for field in fields(Asset)},
         readings=parts.readings(rows.mappings(), now_t),
-        services=[parts.service(device, service) for device, service in held if service],
+        services=[parts.service(device, served) for device, served in held if served],
+        account=account(connection, service.device) if service else None,
+        ais=aids.heard(connection, entry) if isinstance(entry, Navaid) else None,
     )
 
 

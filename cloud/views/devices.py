@@ -11,6 +11,7 @@ from cloud.registry import Registry
 from cloud.store.tables import device_latest
 from cloud.store.tables import devices as devices_table
 from cloud.views import parts
+from cloud.views.accounts import account, flaws
 from cloud.views.alarms import alarms
 from cloud.views.models import Alarm, Device, DeviceDetail, Presence
 
@@ -26,6 +27,7 @@ class _Now:
     alarms: dict[str, list[Alarm]]
     dated: dict[tuple[str, int], parts.Row]
     undated_ms: dict[str, int]
+    flaws: dict[str, tuple[int, int]]
 
 
 def devices(
@@ -41,6 +43,7 @@ def devices(
         alarms(connection, wanted),
         {},
         {},
+        flaws(connection, wanted),
     )
     shown = device_latest.c.schema.in_((*parts.REPORTS, schema.HEALTH)) | device_latest.c.undated
     for row in parts.rows_of(connection, device_latest.c.device, wanted, shown):
@@ -72,6 +75,7 @@ def detail(
     return DeviceDetail(
         **{field.name: getattr(found[0], field.name) for field in fields(Device)},
         readings=parts.readings(rows.mappings(), now_t),
+        account=account(connection, device),
     )
 
 
@@ -83,6 +87,7 @@ def _device(now: _Now, device: str) -> Device:
     reports = [row for key in parts.REPORTS if (row := now.dated.get((device, key)))]
     health = now.dated.get((device, schema.HEALTH))
     undated_ms = now.undated_ms.get(device)
+    missing, conflicts = now.flaws.get(device, (0, 0))
     return Device(
         id=device,
         known=entry is not None,
@@ -97,5 +102,7 @@ def _device(now: _Now, device: str) -> Device:
         alarms=now.alarms.get(device, []),
         position=parts.measured_position(now.dated.get((device, schema.BEACON))),
         undated=None if undated_ms is None else times.moment_of_ms(undated_ms),
+        missing=missing,
+        conflicts=conflicts,
         health=values.read(health["record"]) if health else {},
     )

@@ -141,11 +141,91 @@ class Reading:
 
 
 @dataclass(slots=True, kw_only=True)
+class Gap:
+    """Records of one start that did not come, and may yet."""
+
+    boot: int
+    first: int
+    last: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Heard:
+    """When a device was last heard by a link: mqtt, beidou, station or adapter."""
+
+    link: str
+    last: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class Count:
+    """What came of a device, over the gateways that it came by.
+
+    Of every record that it made, up to the highest seq that was seen, `records` came, `told` are lost
+    as the device itself says, and `missing` are neither: they are asked for again. Where several
+    gateways took part and more is missing than they tell the ranges of, `missing` is an upper bound.
+    """
+
+    first: datetime
+    last: datetime
+    records: int
+    duplicates: int
+    conflicts: Annotated[int, Field(description="the same identity with other bytes")]
+    missing: int
+    filled: Annotated[int, Field(description="were missing, and came")]
+    told: int
+    source: Annotated[str | None, Field(description="of its clock; null: not set")]
+    uncertainty_ms: int | None
+    links: Annotated[list[Heard], Field(description="the latest first")]
+    gaps: Annotated[
+        list[Gap], Field(description="some of what is missing, the newest start first")
+    ]
+
+
+@dataclass(slots=True, kw_only=True)
+class BootCount(Count):
+    """The same of one start; `highest` is the highest seq seen."""
+
+    boot: int
+    highest: int
+    gateways: list[str]
+
+
+@dataclass(slots=True, kw_only=True)
+class Account(Count):
+    """The same of a device's last starts, at most 20; its clock is that of the newest."""
+
+    starts: int
+
+
+@dataclass(slots=True, kw_only=True)
+class AidHeard:
+    """An aid's own message 21 as it was last heard, within a week; nulls: never.
+
+    Off position and health mean what ITU-R M.1371 and IALA make of them: null where they say nothing.
+    """
+
+    mmsi: int
+    heard_by: str | None = None
+    t: datetime | None = None
+    lat: float | None = None
+    lon: float | None = None
+    name: str | None = None
+    virtual: bool | None = None
+    off_position: bool | None = None
+    healthy: bool | None = None
+    light: Annotated[str | None, Field(description="on, off or failed")] = None
+    racon: Annotated[str | None, Field(description="unmonitored, works or failed")] = None
+
+
+@dataclass(slots=True, kw_only=True)
 class AssetDetail(Asset):
     """An asset with every value known of it, and every service of the last year."""
 
     readings: list[Reading]
     services: list[Service]
+    account: Annotated[Account | None, Field(description="of the device that serves it now")]
+    ais: Annotated[AidHeard | None, Field(description="of an aid that has an MMSI")]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -167,6 +247,8 @@ class Device:
     undated: Annotated[
         datetime | None, Field(description="arrival of its newest record without a time")
     ]
+    missing: Annotated[int, Field(description="records of its last starts that did not come")]
+    conflicts: Annotated[int, Field(description="records of one identity with other bytes")]
     health: dict[str, Value]
 
 
@@ -175,6 +257,7 @@ class DeviceDetail(Device):
     """A device with every value known of it, also the undated ones (`t` null)."""
 
     readings: list[Reading]
+    account: Account | None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -4,14 +4,12 @@ import asyncio
 import json
 import os
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -21,6 +19,7 @@ import uvicorn
 from agent.wire import body, schema, series
 from cloud import centre, config
 from cloud.app import create_app
+from tests.series import SQLiteWriter, row
 
 TOKEN = "a-token-for-tests-0123456789"
 START_S = 20.0
@@ -147,25 +146,14 @@ def entry(device, schema_id, boot, seq, t, values, received_ms=None):
     return body.Entry(device, body.LINK_MQTT, received_ms, t, dated, raw)
 
 
-class SQLiteWriter:
-    """Writes beacon reports as the gateway's sink would, into the embedded time series."""
+def series_of(folder: Path, reports):
+    """Write (device, boot, seq, t, values of a beacon record) as the gateway would.
 
-    def __init__(self, folder: Path):
-        self.path = folder / "series.sqlite"
-        self.address = f"sqlite:{self.path}"
-
-    def write(self, reports):
-        """Write (device, boot, seq, ts, dated, values of a beacon record)."""
-        row = schema.SCHEMAS[schema.BEACON]
-        places = ", ".join("?" * (5 + len(row[3]) + 1))
-        with closing(sqlite3.connect(self.path)) as connection, connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-            for statement in series.create_table(row):
-                connection.execute(statement)
-            connection.executemany(
-                f"INSERT INTO beacon VALUES ({places})",
-                [(*head, *values, None) for *head, values in reports],
-            )
+    Returns the store's address.
+    """
+    writer = SQLiteWriter(folder)
+    writer.write([row(device, seq, t, values, boot=boot) for device, boot, seq, t, values in reports])
+    return writer.address
 
 
 def delivery(entries=(), states=(), counters=None, gateway="gw-1"):

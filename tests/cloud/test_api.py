@@ -41,6 +41,7 @@ def test_every_route_is_described(centre):
         "/api/assets/{asset}/history": {"get"},
         "/api/devices": {"get"},
         "/api/devices/{device}": {"get"},
+        "/api/devices/{device}/account": {"get"},
         "/api/devices/{device}/history": {"get"},
         "/api/targets": {"get"},
         "/api/stream": {"get"},

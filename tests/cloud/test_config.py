@@ -27,7 +27,7 @@ def test_defaults_are_safe_and_lie_among_the_data(tmp_path):
     assert (loaded.host, loaded.port) == ("127.0.0.1", 8080)
     assert loaded.registry == tmp_path / "r.toml"
     assert loaded.database == f"sqlite:///{tmp_path / 'data' / 'centre.sqlite'}"
-    assert loaded.series == f"sqlite:{tmp_path / 'data' / 'series.sqlite'}"
+    assert loaded.series == f"sqlite:{tmp_path / 'data' / 'series'}"
     assert loaded.token == TOKEN
     assert loaded.tiles == ()
 
@@ -53,7 +53,7 @@ def test_the_command_line_and_the_environment_go_before_the_file(tmp_path):
     loaded = config.load(path, environ, given)
     assert (loaded.host, loaded.port) == ("::1", 9)
     assert loaded.data == tmp_path / "there"
-    assert loaded.series == f"sqlite:{tmp_path / 'there' / 'series.sqlite'}"
+    assert loaded.series == f"sqlite:{tmp_path / 'there' / 'series'}"
     assert loaded.database == environ["FAIRWAY_DATABASE"]
     given = config.Overrides(series="http://127.0.0.1:8428")
     assert config.load(path, environ, given).series == "http://127.0.0.1:8428"
@@ -70,7 +70,7 @@ BAD = [
     ('registry = "r"\n[listen]\nport = "80"', "listen.port is '80'; allowed: a whole number"),
     ('registry = "r"\n[listen]\nhost = ""', "listen.host is ''; allowed: an address"),
     ('registry = "r"\ndatabase = "mysql://x"', "database is 'mysql://x'; allowed: sqlite:///PATH"),
-    ('registry = "r"\nseries = "influx:x"', "series is 'influx:x'; allowed: sqlite:PATH or http"),
+    ('registry = "r"\nseries = "influx:x"', "series is 'influx:x'; allowed: sqlite:FOLDER or http"),
     ('registry = "r"\n[keep]\nais_days = 0', "keep.ais_days is 0; allowed: a whole number from 1"),
     ('registry = "r"\nregitsry = "r"', "regitsry is not a known key; known here: data, database"),
     ('registry = "r"\n[ingest]\ntoken_file = "no"', "ingest.token_file is 'no', which cannot be"),

@@ -143,7 +143,7 @@ def test_a_body_that_is_none_changes_nothing(centre):
     for raw, said in (
         (b"", "malformed"),
         (b"{}", "malformed"),
-        (b"\x80", "body has 0 items, not 5"),
+        (b"\x80", "body has 0 items, not 6"),
         (good[:-3], "malformed"),
         (good.replace(b"buoy-1", b"BUOY-1"), "'BUOY-1' is not an id"),
         (b"\x85\x02" + good[2:], "version"),

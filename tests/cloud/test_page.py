@@ -8,17 +8,18 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import expect
 
-from agent.wire import body, codes, schema, series
+from agent.wire import body, codes, schema
 from tests.cloud.support import (
     REGISTRY,
     CentreProcess,
     LocalCentre,
-    SQLiteWriter,
     beacon,
     entry,
     meter,
     now_t,
+    series_of,
 )
+from tests.cloud.test_accounts import MMSI, MS, account, aton, deliver
 
 WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
 NAMES = {"zh": ("一号灯浮", "岸电桩", "实时"), "en": ("Buoy one", "Shore-power pile", "Live")}
@@ -207,23 +208,16 @@ def test_a_value_grows_old_by_itself(centre, visit):
 
 class TestPanel:
     def test_everything_of_an_aid(self, tmp_path, start, visit):
-        writer = SQLiteWriter(tmp_path)
         t = now_t()
-        writer.write(
+        address = series_of(
+            tmp_path,
             [
-                (
-                    "buoy-1",
-                    1,
-                    n,
-                    series.point_ms(t - 6000 + n * 60, n),
-                    0,
-                    beacon(batt_mv=12_000 + n),
-                )
+                ("buoy-1", 1, n, t - 6000 + n * 60, beacon(batt_mv=12_000 + n))
                 for n in range(100)
                 if not 40 <= n < 60
-            ]
+            ],
         )
-        centre = start(config=f'series = "{writer.address}"')
+        centre = start(config=f'series = "{address}"')
         fill(centre)
         page = visit(centre)
         row(page, "c1").click()
@@ -284,6 +278,49 @@ class TestPanel:
         page.screenshot(path=tmp_path / "sheet.png")
         page.locator("#panel-close").click()
         assert page.locator("#panel").is_hidden()
+
+    @pytest.mark.parametrize(("lang", "width"), [("zh", "desktop"), ("en", "phone")])
+    def test_what_is_missing_is_seen(self, start, visit, tmp_path, lang, width):
+        centre = start(registry=REGISTRY.replace('kind = "port"', f'kind = "port"\nmmsi = {MMSI}'))
+        fill(centre)
+        deliver(
+            centre,
+            account(411, records=900, highest=903, missing=4, gaps=[(10, 13)], source=None),
+            account(412, first_ms=MS + 1, records=940, highest=999, missing=12, told=48,
+                    conflicts=1, gaps=[(5, 9), (100, 100), (203, 208)]),
+        )  # fmt: skip
+        centre.ingest([entry("buoy-2", schema.AIS_ATON, 1, 9, now_t() - 90, aton(off=1))])
+        page = visit(centre, lang=lang, width=width)
+        row(page, "c1").click()
+        page.wait_for_selector("#panel-account:not([hidden])")
+        counts = page.locator("#account-counts [data-mark]")
+        assert [n.split()[-1] for n in counts.all_inner_texts()] == ["16", "1"]
+        facts = page.locator("#account-facts").inner_text()
+        assert "412" in facts and "5–9, 100, 203–208" in facts and "411" in facts
+        assert "GNSS ±500 ms" in facts
+        aid = page.locator("#panel-facts dd", has_text="C1 LIGHT BUOY")
+        off, heard = {"zh": ("移位", "由 buoy-2 收到"), "en": ("off position", "heard by buoy-2")}[
+            lang
+        ]
+        assert off in aid.locator('[data-mark="alarm"]').inner_text()
+        assert heard in aid.inner_text()
+        page.locator("#account-starts summary").click()
+        page.wait_for_selector("#account-body tr")
+        cells = page.locator("#account-body tr").first.locator("th, td").all_inner_texts()
+        assert cells[:5] == ["412", "940", "12", "1", "48"]
+        assert page.evaluate("document.documentElement.scrollWidth") == WIDTHS[width][0]
+        page.screenshot(path=tmp_path / f"account-{lang}-{width}.png")
+        deliver(
+            centre,
+            account(411, records=904, highest=903),
+            account(412, first_ms=MS + 1, records=952, highest=999, told=48, filled=12,
+                    conflicts=1),
+        )  # fmt: skip
+        expect(page.locator("#account-counts [data-mark]")).to_have_count(1)
+        expect(page.locator("#account-body [data-mark]")).to_have_count(1, timeout=8000)
+        page.locator("#panel-close").click()
+        row(page, "c2").click()
+        expect(page.locator("#panel-account")).to_be_hidden()
 
     def test_a_ship(self, centre, visit):
         fill(centre)

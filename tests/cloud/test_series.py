@@ -1,15 +1,14 @@
-"""History out of both time-series stores, held to the same tests."""
+"""History out of both time-series stores, held to the same tests.
 
-import os
-import shutil
-import socket
+What is read by the centre was written by the gateway's own sinks.
+"""
+
+import random
 import sqlite3
-import subprocess
 import time
-import urllib.error
-import urllib.request
 from contextlib import closing
 
+import cbor2
 import pytest
 from sqlalchemy.exc import OperationalError
 
@@ -17,86 +16,33 @@ from agent.wire import body, schema, series
 from cloud.rebuild import Rebuild
 from cloud.registry import Span
 from cloud.series import SeriesError, open_store, read_history
-from cloud.series.store import Period
+from cloud.series.store import Bucket, Period
 from cloud.times import moment_of_t, ms_of_t
-from cloud.values import fields
-from tests.cloud.support import LocalCentre, SQLiteWriter, beacon, entry, now_t
+from cloud.values import fields, flag
+from tests.chain.processes import victoria_metrics
+from tests.cloud.support import LocalCentre, beacon, entry, now_t
+from tests.series import SQLiteWriter, VictoriaWriter, row
 
 BEACON = schema.SCHEMAS[schema.BEACON]
 BATT = fields()["beacon.batt_mv"]
 LIT = fields()["beacon.lit"]
 T = 200_000_000  # 2026-05-03
 STEP_S = 600
+HOUR_MS = 3_600_000
+SEED = 20261122
 
 
 def report(device, n, *, t=None, dated=0, boot=1, **given):
-    """Return one record as the gateway's sinks have it: (device, boot, seq, ts, dated, values)."""
+    """Return one beacon record as the gateway's sinks get it."""
     t = T + n * STEP_S if t is None else t
-    return device, boot, n, series.point_ms(t, n), dated, beacon(**given)
-
-
-class VictoriaWriter:
-    """Writes what the gateway would write, into a VictoriaMetrics."""
-
-    def __init__(self, address):
-        self.address = address
-
-    def write(self, reports):
-        lines = []
-        for device, boot, seq, ts, dated, values in reports:
-            pairs = dict(zip(series.numbers(BEACON), values, strict=True))
-            pairs |= {"boot": boot, "seq": seq, "dated": dated}
-            told = ",".join(f"{k}={v}i" for k, v in pairs.items() if v is not None)
-            lines.append(f"beacon,device={device} {told} {ts}")
-        data = "\n".join(lines).encode()
-        url = f"{self.address}/api/v2/write?precision=ms"
-        with urllib.request.urlopen(urllib.request.Request(url, data, method="POST")):
-            pass
-        with urllib.request.urlopen(f"{self.address}/internal/force_flush"):
-            pass
+    return row(device, n, t, beacon(**given), boot=boot, dated=dated)
 
 
 @pytest.fixture(scope="module")
 def victoria(tmp_path_factory):
     """A real VictoriaMetrics as the gateway wants it."""
-    program = shutil.which("victoria-metrics")
-    if program is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("victoria-metrics is not installed; on CI it must be")
-        pytest.skip("victoria-metrics (Debian package) is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    folder = tmp_path_factory.mktemp("victoria")
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                program,
-                f"-httpListenAddr={address}",
-                f"-storageDataPath={folder / 'data'}",
-                "-retentionPeriod=20y",
-                "-dedup.minScrapeInterval=1ms",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        _wait(f"http://{address}/health")
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _wait(url, seconds=15):
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            with urllib.request.urlopen(url):
-                return
-        except OSError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
+    with victoria_metrics(tmp_path_factory.mktemp("victoria")) as (address, _):
+        yield address
 
 
 @pytest.fixture(params=["sqlite", "victoria"])
@@ -104,7 +50,7 @@ def writer(request, tmp_path):
     """One store after the other."""
     if request.param == "sqlite":
         return SQLiteWriter(tmp_path)
-    return VictoriaWriter(request.getfixturevalue("victoria"))
+    return VictoriaWriter(request.getfixturevalue("victoria"), tmp_path)
 
 
 @pytest.fixture
@@ -156,7 +102,8 @@ class TestBothStores:
             told = ask(writer, BATT, [Span(device, T, end)], T, end, points=points)
             assert sum(told.count) == 220
             assert len([n for n in told.count if n]) <= points
-            assert told.last.count(None) == (1 if points > 1 else 0)
+            # A gap that lies within one bucket is not seen.
+            assert told.last.count(None) == (1 if points > 3 else 0)
             assert told.last[-1] == (12_000 + 299 * 37 % 500) / 1000
 
     def test_a_gap_is_a_gap(self, writer, device):
@@ -232,46 +179,236 @@ class TestBothStores:
         assert open_store(writer.address).newest(BEACON, "nobody", 0, ms_of_t(T), 5) == []
 
 
-def test_a_file_or_table_that_is_not_there_yet_has_no_data(tmp_path):
-    writer = SQLiteWriter(tmp_path)
-    assert ask(writer, BATT, [Span("a", T, T + 60)], T, T + 60).t == []
-    sqlite3.connect(writer.path).close()
-    assert ask(writer, BATT, [Span("a", T, T + 60)], T, T + 60).t == []
-    assert open_store(writer.address).newest(BEACON, "a", 0, ms_of_t(T), 5) == []
+class TestAgainstPlainCounting:
+    """Random records in random order, some twice: every bucket as plain Python counts it."""
 
+    def test_the_same_in_both_stores_and_at_every_width(self, writer, device):
+        rng = random.Random(SEED)
+        start = moment_t("2026-05-28")  # over two ends of months
+        records = _fleet(rng, device, start, days=36)
+        late = [record for record in records if rng.random() < 0.1]
+        again = rng.sample(records, 200)
+        told = [record for record in records if record not in late]
+        for some in (told[::2], told[1::2], again, late, again + late[:50]):
+            rng.shuffle(some)
+            for at in range(0, len(some), 700):
+                writer.write(some[at : at + 700])
+        store = open_store(writer.address)
+        begin, end = ms_of_t(start), ms_of_t(start + 36 * 86_400)
+        hour = begin // HOUR_MS * HOUR_MS
+        periods = [
+            Period(begin, end, begin, 977_123),  # odd widths: from records
+            Period(begin, end, hour, HOUR_MS),
+            Period(begin + 1_234_567, end - 7_654_321, hour, 3 * HOUR_MS),
+            Period(begin, end, begin, 24 * HOUR_MS),
+            Period(begin + 5 * HOUR_MS + 17, end - 86_399_999, begin, 120 * HOUR_MS),
+            Period(begin + 86_400_000, begin + 86_400_001, begin, 24 * HOUR_MS),
+        ]
+        for key in ("beacon.batt_mv", "beacon.lamp_ma", "beacon.temp_dc", "beacon.lit"):
+            kind = fields()[key]
+            for period in periods:
+                want = _count(records, kind, period)
+                assert store.buckets(BEACON, kind, device, period) == want, (key, period)
 
-def test_a_table_of_an_older_version_lacks_columns_and_has_no_data_there(tmp_path):
-    writer = SQLiteWriter(tmp_path)
-    older = (*BEACON[:3], BEACON[3][:3])
-    with closing(sqlite3.connect(writer.path)) as connection, connection:
-        for statement in series.create_table(older):
-            connection.execute(statement)
-        connection.execute(
-            "INSERT INTO beacon VALUES ('a', 1, 0, ?, 0, 257, 31, 122, NULL)",
-            (series.point_ms(T, 0),),
+    def test_a_backlog_from_weeks_ago_changes_nothing_but_its_own_time(self, writer, device):
+        now = [report(device, n, t=T + n * 60, batt_mv=12_000) for n in range(200)]
+        writer.write(now)
+        old = [
+            report(device, n + 200, t=T - 40 * 86_400 + n * 60, batt_mv=9_000) for n in range(200)
+        ]
+        writer.write(old)
+        period = Period(ms_of_t(T - 50 * 86_400), ms_of_t(T + 86_400), 0, 24 * HOUR_MS)
+        told = open_store(writer.address).buckets(BEACON, BATT, device, period)
+        assert [(b.values, b.final) for b in told] == [(200, 9_000), (200, 12_000)]
+
+    def test_a_late_record_before_the_last_is_not_the_last(self, writer, device):
+        writer.write([report(device, n, t=T + 60 * n, batt_mv=12_000 + n) for n in range(59)])
+        writer.write([report(device, 99, t=T + 60 * 30 + 7, batt_mv=9_000)])
+        day = ms_of_t(T) // 86_400_000 * 86_400_000
+        [told] = open_store(writer.address).buckets(
+            BEACON, BATT, device, Period(day, day + 86_400_000, day, 86_400_000)
         )
-    assert ask(writer, BATT, [Span("a", T, T + 60)], T, T + 60).t == []
-    [sample] = open_store(writer.address).newest(BEACON, "a", 0, ms_of_t(T + 60), 5)
-    assert sample.values == {"flags": 257, "lat_e6": 31, "lon_e6": 122}
+        assert (told.final, told.low, told.values) == (12_058, 9_000, 60)
+        assert told.last == series.point_ms(T + 60 * 58, 58)
+
+    def test_a_newer_version_sends_fields_that_we_do_not_know(self, writer, device):
+        values = [*beacon(batt_mv=12_345), 77, b"new", None, 5]
+        writer.write([row(device, 0, T, values)])
+        told = ask(writer, BATT, [Span(device, T, T + 60)], T, T + 60)
+        assert told.last == [12.345]
+        [sample] = open_store(writer.address).newest(BEACON, device, 0, ms_of_t(T + 60), 5)
+        assert sample.values["batt_mv"] == 12_345
+        assert sample.values["temp_dc"] == 215
+
+    def test_a_flawed_record_gives_its_good_values(self, writer, device):
+        bad = beacon(batt_mv=70_000, lat=31.0)  # beyond the field's range
+        writer.write([row(device, 0, T, bad)._replace(flawed=True)])
+        assert ask(writer, BATT, [Span(device, T, T + 60)], T, T + 60).t == []
+        [sample] = open_store(writer.address).newest(BEACON, device, 0, ms_of_t(T + 60), 5)
+        assert sample.values["lat_e6"] == 31_000_000
+
+    def test_the_newest_lie_over_the_end_of_a_month(self, writer, device):
+        end = moment_t("2026-07-01")
+        writer.write([report(device, n, t=end - 1500 + 600 * n) for n in range(6)])
+        newest = open_store(writer.address).newest(BEACON, device, 0, ms_of_t(end + 86_400), 5)
+        assert [sample.seq for sample in newest] == [1, 2, 3, 4, 5]
+        told = ask(writer, BATT, [Span(device, end - 3600, end + 3600)], end - 3600, end + 3600)
+        assert told.count == [1] * 6
+
+    def test_text_stays_out_of_the_numbers(self, writer, device):
+        kind = schema.SCHEMAS[schema.ENERGY_COUNT]
+        values = [4_000_000_000, None, -2, 1, 40, b"202410010001"]
+        writer.write([row(device, 0, T, values, kind=schema.ENERGY_COUNT)])
+        [sample] = open_store(writer.address).newest(kind, device, 0, ms_of_t(T + 60), 5)
+        told = {name: value for name, value in sample.values.items() if name != "meter_id"}
+        assert told == {"imported": 4_000_000_000, "count_e": -2, "pt": 1, "ct": 40}
+        period = Period(ms_of_t(T), ms_of_t(T + 60), 0, 24 * HOUR_MS)
+        imported = fields()["energy-count.imported"]
+        [told] = open_store(writer.address).buckets(kind, imported, device, period)
+        assert told.final == 4_000_000_000
 
 
-def test_it_reads_while_the_gateway_is_writing(tmp_path):
-    writer = SQLiteWriter(tmp_path)
-    writer.write([report("a", n) for n in range(3)])
-    with closing(sqlite3.connect(writer.path)) as busy:
-        busy.execute("BEGIN IMMEDIATE")
-        busy.execute("UPDATE beacon SET batt_mv = 0")
-        told = ask(writer, BATT, [Span("a", T, T + 3600)], T, T + 3600)
-        assert told.last == [12.6] * 3
+def moment_t(day):
+    """Return a day's first second in record time."""
+    return (
+        int(time.mktime(time.strptime(f"{day} UTC", "%Y-%m-%d %Z")))
+        - time.timezone
+        - series.EPOCH_2020
+    )
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "sqlite:broken"])
+def _fleet(rng, device, start, days):
+    """Return records of one device: by the minute, by ten, by three hours, and gaps between."""
+    records = []
+    t, seq, boot = start, 0, 1
+    while t < start + days * 86_400:
+        pace = (600, 60, 10_800, 600)[(t - start) // 86_400 // 3 % 4]
+        if pace == 60 and rng.random() < 0.9:
+            t += pace * rng.choice((1, 2, 3, 45))
+            continue
+        t += pace + rng.randrange(5)
+        seq += 1
+        if rng.random() < 0.01:
+            boot, seq, t = boot + 1, 0, t + rng.randrange(20_000)
+        values = beacon(
+            lit=rng.choice((True, False, None)),
+            batt_mv=rng.choice((None, 12_000 + rng.randrange(900))),
+            temp_dc=rng.randrange(-400, 400),
+        )
+        values[4] = rng.randrange(0, 3000) if t // 40_000 % 2 else None  # the lamp's, by night
+        undated = rng.random() < 0.02
+        records.append(row(device, seq, t, values, boot=boot, dated=2 if undated else 0))
+    return records
+
+
+def _count(records, kind, period):
+    """Return the buckets by plain counting."""
+    found = {}
+    at = [field[0] for field in BEACON[3]].index(kind.column)
+    for record in records:
+        values = cbor2.loads(record.raw)[schema.HEAD_ITEMS :]
+        value = values[at] if at < len(values) else None
+        if kind.bit is not None:
+            value = flag(value, kind.bit)
+        if record.dated == body.UNDATED or value is None:
+            continue
+        ts = series.point_ms(record.time, record.seq)
+        if period.start <= ts < period.end:
+            found.setdefault((ts - period.origin) // period.width, []).append((ts, int(value)))
+    out = []
+    for _, pairs in sorted(found.items()):
+        values = [value for _, value in pairs]
+        first, last = min(pairs), max(pairs)
+        out.append(
+            Bucket(first[0], last[0], min(values), max(values), sum(values), len(values), last[1])
+        )
+    return out
+
+
+class TestMonths:
+    """What is SQLite's own."""
+
+    def test_a_folder_or_table_that_is_not_there_yet_has_no_data(self, tmp_path):
+        writer = SQLiteWriter(tmp_path)
+        writer.path.rmdir()
+        assert ask(writer, BATT, [Span("a", T, T + 60)], T, T + 60).t == []
+        writer.path.mkdir()
+        sqlite3.connect(writer.path / "2026-05.sqlite").close()
+        (writer.path / "notes.txt").write_text("not a month")
+        assert ask(writer, BATT, [Span("a", T, T + 60)], T, T + 60).t == []
+        assert open_store(writer.address).newest(BEACON, "a", 0, ms_of_t(T), 5) == []
+
+    def test_a_month_of_an_older_version_lacks_columns_and_grows(self, tmp_path):
+        writer = SQLiteWriter(tmp_path)
+        older = (*BEACON[:3], BEACON[3][:3])
+        with closing(sqlite3.connect(writer.path / "2026-05.sqlite")) as db, db:
+            db.execute(series.DEVICES)
+            db.execute(series.create_table(older))
+            for level in series.ROLLUPS:
+                db.execute(series.create_rollup(older, level))
+            db.execute("INSERT INTO devices VALUES (1, 'a')")
+            db.execute(
+                "INSERT INTO beacon VALUES (1, ?, 1, 0, 0, 257, 31, 122, NULL)",
+                (series.point_ms(T, 0),),
+            )
+        assert ask(writer, BATT, [Span("a", T, T + 60)], T, T + 60).t == []
+        [sample] = open_store(writer.address).newest(BEACON, "a", 0, ms_of_t(T + 60), 5)
+        assert sample.values == {"flags": 257, "lat_e6": 31, "lon_e6": 122}
+        writer.write([report("a", n, t=T + 60 * n) for n in range(1, 40)])
+        assert ask(writer, BATT, [Span("a", T, T + 60)], T, T + 60).t == []
+        assert ask(writer, BATT, [Span("a", T, T + 999)], T, T + 121).count == [1, 1]
+        assert ask(writer, LIT, [Span("a", T, T + 86_400)], T, T + 86_400, 10).count == [40]
+
+    def test_wide_buckets_come_from_rollups(self, tmp_path):
+        writer = SQLiteWriter(tmp_path)
+        writer.write([report("a", n, t=T + 60 * n) for n in range(3000)])
+        with closing(sqlite3.connect(writer.path / "2026-05.sqlite")) as db, db:
+            kept = db.execute("SELECT count(*) FROM beacon_hour").fetchone()
+            assert kept == (51,)
+            db.execute("UPDATE beacon_hour SET high_batt_mv = 99999")
+        day = ms_of_t(T) // 86_400_000 * 86_400_000
+        store = open_store(writer.address)
+        period = Period(day, day + 3 * 86_400_000, day, HOUR_MS)
+        assert {b.high for b in store.buckets(BEACON, BATT, "a", period)} == {99_999}
+        narrow = period._replace(width=HOUR_MS - 1)
+        assert {b.high for b in store.buckets(BEACON, BATT, "a", narrow)} == {12_600}
+
+    def test_slow_reporters_have_no_rollups_to_carry(self, tmp_path):
+        writer = SQLiteWriter(tmp_path)
+        writer.write([report("a", n) for n in range(144)])
+        writer.write([report("b", n, t=T + 10_800 * n) for n in range(20)])
+        with closing(sqlite3.connect(writer.path / "2026-05.sqlite")) as db:
+            assert db.execute("SELECT count(*) FROM beacon_hour").fetchone() == (0,)
+            assert db.execute("SELECT count(*) FROM beacon_day").fetchone() == (2,)
+
+    def test_it_reads_while_the_gateway_is_writing(self, tmp_path):
+        writer = SQLiteWriter(tmp_path)
+        writer.write([report("a", n) for n in range(3)])
+        with closing(sqlite3.connect(writer.path / "2026-05.sqlite")) as busy:
+            busy.execute("BEGIN IMMEDIATE")
+            busy.execute("UPDATE beacon SET batt_mv = 0")
+            told = ask(writer, BATT, [Span("a", T, T + 3600)], T, T + 3600)
+            assert told.last == [12.6] * 3
+
+    def test_a_year_needs_no_more_points_than_asked_for(self, tmp_path):
+        writer = SQLiteWriter(tmp_path)
+        start = T + 1234
+        end = start + 2000 * 3600
+        writer.write([report("a", n, t=start + 3600 * n) for n in range(2000)])
+        for points in (1, 7, 83, 500, 2000):
+            told = ask(writer, BATT, [Span("a", T, end)], start, end, points)
+            assert len(told.t) <= points
+            assert sum(told.count) == 2000
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "sqlite:broken", "sqlite:file"])
 def test_a_store_that_does_not_answer_says_so(tmp_path, address):
-    broken = tmp_path / "broken"
-    broken.write_bytes(b"this is no database, " * 100)
-    store = open_store(address.replace("broken", str(broken)))
-    with pytest.raises(SeriesError, match=r"127\.0\.0\.1:9|broken"):
-        store.buckets(BEACON, BATT, "a", Period(0, 1, 0, 1))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "2026-05.sqlite").write_bytes(b"this is no database, " * 100)
+    (tmp_path / "file").write_bytes(b"of an earlier version")
+    store = open_store(address.replace("sqlite:", f"sqlite:{tmp_path}/"))
+    with pytest.raises(SeriesError, match=r"127\.0\.0\.1:9|2026-05|folder of months"):
+        store.buckets(BEACON, BATT, "a", Period(ms_of_t(T), ms_of_t(T + 1), 0, 1))
 
 
 class TestAPI:

@@ -137,6 +137,58 @@ BODY = {
     "type": cbor2.dumps([1, "GW!", [], [], []]),
     "range": cbor2.dumps([1, "gw", [["buoy-1", 1, 1, None, 0, b"\x80"]], [], []]),
 }
+ACCOUNT = ["buoy-1", 12, 3, 100, 200, 70, 2, 0, 77, 3, 1, 5, 1, 500, [[1, 200]], [[4, 5], [9, 9]]]
+
+
+def test_a_body_without_accounts_is_read():
+    assert body.decode(cbor2.dumps([1, "gw", [], [], []])) == body.Body("gw", [], [], {}, [])
+
+
+def test_an_account_is_read():
+    read = body.decode(cbor2.dumps([1, "gw", [], [], [], [ACCOUNT]])).accounts
+    assert read == [body.Account(*ACCOUNT[:14], [(1, 200)], [(4, 5), (9, 9)])]
+
+
+@pytest.mark.parametrize(
+    ("n", "value"),
+    [
+        (0, "BUOY"),
+        (1, None),
+        (2, -1),
+        (4, 1 << 44),
+        (5, schema.SEQ_MAX + 2),
+        (8, schema.SEQ_MAX + 1),
+        (12, "gnss"),
+        (13, -1),
+        (14, [[256, 1]]),
+        (14, [[1, 200]] * (body.LINKS_MAX + 1)),
+        (14, [[1]]),
+        (15, [[5, 4]]),
+        (15, [[1, 1]] * (body.GAPS_MAX + 1)),
+        (15, [[[[[[1]]]]]]),
+        (15, None),
+    ],
+)
+def test_accounts_that_are_refused(n, value):
+    wrong = [*ACCOUNT[:n], value, *ACCOUNT[n + 1 :]]
+    with pytest.raises(body.BodyError):
+        body.decode(cbor2.dumps([1, "gw", [], [], [], [wrong]]))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "code"),
+    [(5, 4, "range"), (0, messages.WANT_MAX, "range"), (0, schema.SEQ_MAX + 1, "range")],
+)
+def test_a_wish_beyond_its_bounds_is_refused(first, last, code):
+    raw = vectors.written(messages.put_want, 12, first, last)
+    with pytest.raises(messages.MessageError) as caught:
+        messages.read_cmd_down(raw, 0, len(raw))
+    assert caught.value.code == code
+
+
+def test_the_longest_wish_is_read():
+    raw = vectors.written(messages.put_want, 12, 1, messages.WANT_MAX)
+    assert messages.read_cmd_down(raw, 0, len(raw)) == (messages.WANT, 12, 1, messages.WANT_MAX)
 
 
 @pytest.mark.parametrize("code", BODY)

@@ -42,7 +42,7 @@ function draw() {
   if (system) drawSystem();
 }
 
-const COUNT_COLUMNS = ["kept", "dropped", "resent", "refused", "errors"];
+const COUNT_COLUMNS = ["missing", "conflicts", "kept", "dropped", "resent", "refused", "errors"];
 const DEVICE_COLUMNS = [
   ...["id", "profile", "state", "serves", "presence", "heard", "report", "uptime"],
   ...COUNT_COLUMNS,
@@ -94,12 +94,19 @@ function deviceRow(device) {
     h("td", {}, heard ? ago((now() - Date.parse(heard)) / 1000) : t("value.none")),
     h("td", { class: "fresh" }, seconds === null ? t("fresh.never") : ago(seconds)),
     h("td", {}, typeof uptime === "number" ? age(uptime) : t("value.none")),
+    h("td", { class: "n" }, marked(device.missing, "warning")),
+    h("td", { class: "n" }, marked(device.conflicts, "alarm")),
     h("td", { class: "n" }, count("kept")),
     h("td", { class: "n" }, count("dropped")),
     h("td", { class: "n" }, count("resent")),
     h("td", { class: "n" }, count("refused")),
     h("td", { class: "n" }, errors.length ? number(errors.reduce((a, b) => a + b, 0), 0) : t("value.none")),
   );
+}
+
+/** Write a number that nobody may overlook when it is not 0. */
+function marked(n, mark) {
+  return h("span", { "data-mark": n > 0 ? mark : null }, number(n, 0));
 }
 
 function presence(told) {

@@ -1,5 +1,6 @@
 // The panel of whatever is chosen: facts, values with their ages, history.
 
+import * as account from "./account.js";
 import { get } from "./api.js";
 import { atMostEvery, byId, fill, h, setText } from "./dom.js";
 import { age, ago, degrees, distance, kilowatts, moment, number, position, reading } from "./format.js";
@@ -24,6 +25,7 @@ let catalogue = []; // the answer of /api/fields
 export function begin(fields) {
   catalogue = fields;
   history.begin();
+  account.begin();
   const read = atMostEvery(READ_MS, load);
   byId("panel-close").addEventListener("click", () => select(null));
   document.addEventListener("keydown", (event) => {
@@ -83,6 +85,7 @@ function draw() {
     facts.filter(Boolean).map(([name, ...lines]) => [h("dt", {}, name), h("dd", {}, ...lines)]),
   );
   drawAlarms(thing.alarms ?? []);
+  account.show(detail?.service?.device ?? detail?.id ?? null, detail?.account ?? null);
   const readings = detail?.readings ?? [];
   drawReadings(readings);
   drawServices(detail?.services ?? []);
@@ -146,6 +149,7 @@ function navaidFacts(asset) {
       }),
     ],
     satelliteFact(),
+    account.aidFact(detail?.ais, station),
   ];
 }
 

@@ -7,6 +7,7 @@
     outbox.arrived(message_id)                    PUBACK: the broker has it
     outbox.broken(now_s)                          the connection is gone
     outbox.ack(boot, first, last)                 the gateway has committed these
+    outbox.want(boot, first, last, now_s, True)   it misses these, of this very boot
     gap = outbox.take_gap()                       records that will never come, or None
 
 New records go into the window, and to flash when `gather_s` has passed, when many have gathered, or,
@@ -145,6 +146,12 @@ class Outbox(Window):
         if freed:
             self._last = max(self._last, (boot, last))
         return freed
+
+    def want(self, boot, first, last, now_s, current):
+        """Send what is kept of a range now, and tell what is not; nothing of what is not made yet."""
+        last = min(last, self._newest) if current else last
+        held = self._log and self._log.may_hold(boot, first, last)  # that comes by itself
+        self._want(boot, first, last, now_s, not held)
 
     # What is given up
 

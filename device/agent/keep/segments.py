@@ -211,14 +211,7 @@ class Segments(Lanes):
         frame = self.frame
         freed = freed_bytes = 0
         for slot in range(len(self.lane)):
-            if self.away[slot] and (
-                self._last[slot] == _MIXED
-                or (
-                    self._boot[slot] == boot
-                    and self._first[slot] <= last
-                    and self._last[slot] >= first
-                )
-            ):
+            if self._may_hold(slot, boot, first, last):
                 for n in self.read(slot):
                     if frame.boot == boot and first <= frame.seq <= last:
                         if not self.is_done(slot, frame.ordinal):
@@ -229,6 +222,10 @@ class Segments(Lanes):
                             freed_bytes += n
                 self.tidy(slot)
         return freed, freed_bytes
+
+    def may_hold(self, boot, first, last):
+        """Return whether some of a range may lie here, and not in the window; without reading it."""
+        return any(self._may_hold(i, boot, first, last) for i in range(len(self.lane)))
 
     def drop(self, slot, tell):
         """Give up a segment and tell what it held; return the bytes of that, as far as known."""
@@ -275,6 +272,11 @@ class Segments(Lanes):
 
     def _name(self, slot):
         return "q%d-%d" % (self.lane[slot], self.number[slot])
+
+    def _may_hold(self, slot, boot, first, last):
+        if not self.away[slot] or self._last[slot] == _MIXED:
+            return self.away[slot]
+        return self._boot[slot] == boot and self._first[slot] <= last and self._last[slot] >= first
 
     def _take(self, lane, number):
         slot = self.lane.index(FREE)

@@ -14,6 +14,7 @@ _ALARM = const(0)
 _STATUS = const(2)
 _LANES = const(4)
 _QUARANTINE = const(2)
+_NOT_HERE = const(4)
 
 # Head of a record: lane, sendings so far, message id that carries it or 0, segment of the log, boot,
 # seq, when it is due (seconds of uptime); and the head of its frame in the log, so that a frame is
@@ -38,6 +39,7 @@ _RESEND_MAX_S = const(3600)
 _SENDINGS_MAX = const(5)
 _QUARANTINE_MAX = const(8)  # records set aside for inspection; older ones make room
 _GAPS_MAX = const(8)  # that wait to be told; one for each boot, lane and cause
+_WANTED_MAX = const(4)  # as many for what was asked for; the others are told first
 
 
 class Window:
@@ -70,6 +72,30 @@ class Window:
     def take_gap(self):
         """Return (boot, first, last, lost, lane, cause) of records that will never come, or None."""
         return tuple(self._gaps.pop(0)) if self._gaps else None
+
+    def _want(self, boot, first, last, now_s, tell):
+        """Make what is here of a range due now; with `tell`, say of the rest that it is gone.
+
+        A few gaps at a time, each of them exact: the gateway asks again for what stays open.
+        """
+        buf = self._buf
+        found = []
+        for pos in self._of(ALL):
+            its_boot, seq = self._identity(pos)
+            if its_boot == boot and first <= seq <= last:
+                found.append(seq)
+                if buf[pos + _SENDINGS] and not self._flies(pos):
+                    # Who is asked for by name is not set aside for having been sent too often.
+                    buf[pos + _SENDINGS] = 1
+                    struct.pack_into("<I", buf, pos + _DUE, now_s)
+                    self._due_s = min(self._due_s, now_s)
+        if tell:
+            found.sort()
+            found.append(last + 1)
+            for seq in found:
+                if first < seq and len(self._gaps) < _WANTED_MAX:
+                    self._gaps.append([boot, first, seq - 1, seq - first, None, _NOT_HERE])
+                first = seq + 1
 
     def _tell(self, boot, first, last, lost, lane, cause):
         for gap in self._gaps:

@@ -1,4 +1,4 @@
-"""What comes down from the gateway: acknowledgements, the time, commands, updates.
+"""What comes down from the gateway: acknowledgements, the time, what it misses, commands, updates.
 
     downlink.take(b"ack", buf, start, end, now_ms)
 
@@ -18,6 +18,10 @@ _ASK_LATER_MS = const(3600000)  # to keep a clock right that has no better sourc
 _ANSWER_MAX_MS = const(10000)  # an answer that took longer says too little about the time
 _REPLIES_MAX = const(4)  # answers waiting for the link; who misses one sends the command again
 _ASK_SIZE = const(16)
+_WANTS_MAX = const(
+    4
+)  # answered within _WANTS_MS: each costs a look through the outbox, and gap records
+_WANTS_MS = const(60000)
 
 
 class Downlink:
@@ -36,6 +40,8 @@ class Downlink:
         self._ask = 0
         self._ask_due = False
         self._asked_ms = None
+        self._wants = 0
+        self._wants_ms = 0
 
     def connected(self):
         """Note that the link is up: the time was asked on the old connection."""
@@ -116,6 +122,9 @@ class Downlink:
         if message[0] == messages.CLOCK:
             self._take_time(message, now_ms)
             return
+        if message[0] == messages.WANT:
+            self._take_want(message, now_ms)
+            return
         commands = self._commands
         if message[0] == messages.DO:
             if commands is None:
@@ -128,6 +137,18 @@ class Downlink:
                 self._reply(b"cmd", answer)
         elif commands is not None:
             self._reply(b"cmd", commands.ask_nonce(message[1], now_ms))
+
+    def _take_want(self, message, now_ms):
+        if now_ms >= self._wants_ms:
+            self._wants = 0
+            self._wants_ms = now_ms + _WANTS_MS
+        self._wants += 1
+        if self._wants > _WANTS_MAX:
+            self.bad += 1
+            return
+        _, boot, first, last = message
+        current = boot == self._boot_number.value
+        self._outbox.want(boot, first, last, now_ms // 1000, current)
 
     def _take_time(self, message, now_ms):
         _, ask, t, ms, boot = message

@@ -217,6 +217,7 @@ LANE_BULK = 3
 GAP_NO_ROOM = 1
 GAP_QUARANTINE = 2
 GAP_UNREADABLE = 3
+GAP_NOT_HERE = 4  # the gateway asked for them, and the device does not have them
 
 # `health.link`
 LINK_NONE = 0

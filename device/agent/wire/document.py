@@ -39,14 +39,15 @@ ack = [boot, first: seq, last: seq]
 cmd-up = [1, ask: uint32, uptime-s: 0..{tmax}]
        / [2, id: uint32, result: uint32, detail: bstr .size (0..{detail})]
        / [3, ask: uint32, nonce: bstr .size (0..{nonce}), uptime-s: 0..{tmax}]
-; dn/cmd: the time with a fresh boot number for a device that lost its own, a command, and the
-; question for a nonce. `to` is the first bytes of SHA-256(device). `tag` is HMAC-SHA-256(device key,
+; dn/cmd: the time with a fresh boot number for a device that lost its own, a command, the question
+; for a nonce, and the request for at most {want} records that are missed. `to` is the first bytes of SHA-256(device). `tag` is HMAC-SHA-256(device key,
 ; "fw1-cmd" || length of the device id in one byte || device id || the payload up to the tag), cut.
 cmd-dn = [1, ask: uint32, t-now: 0..{tmax}, ms: 0..999, fresh-boot: null / boot]
        / [2, id: uint32, to: bstr .size (0..{mark}), verb: uint32,
           until: -4294967296..4294967295, nonce: null / bstr .size (0..{nonce}),
           arguments: bstr .size (0..{args}), tag: bstr .size (0..{tag})]
        / [3, ask: uint32]
+       / [4, boot, first: seq, last: seq]
 
 ; dn/ota: the offer of an update, and one chunk of it. The manifest's bytes hold `manifest`; the
 ; signature is Ed25519 by the release key over "fw1-release" || manifest.
@@ -60,11 +61,17 @@ manifest = [1, version: bstr .size (0..16), rollback: uint32, size: uint32, dige
             profile: uint32, board: bstr .size (0..32), chunk: 64..{data}, abi: uint32]
 
 ; POST /api/ingest, gateway to centre.
-body = [{version}, gateway: device, entries: [* entry], states: [* presence], counters: [* counter]]
+body = [{version}, gateway: device, entries: [* entry], states: [* presence], counters: [* counter],
+        accounts: [* account]]
 entry = [device, link: 0..255, received-ms: uint, t-known: null / 0..{tmax}, dated: 0..2,
          record-bytes: bstr .size (1..{record})]
 presence = [device, boot, connection: 0..{boot}, up: 0..1, at-ms: uint]
 counter = [name: tstr .size (0..64), value: uint]
+account = [device, boot, sight: uint, first-ms: uint, last-ms: uint, records: uint, duplicates: uint,
+           conflicts: uint, highest: seq, missing: uint, filled: uint, told: uint,
+           source: null / uint, uncertainty-ms: null / uint, links: [* heard], gaps: [* open]]
+heard = [link: 0..255, last-ms: uint]
+open = [first: seq, last: seq]
 device = tstr .size (1..32)
 uint32 = 0..4294967295
 """
@@ -84,6 +91,7 @@ def cddl() -> str:
             tmin=schema.T_MIN,
             tmax=schema.T_MAX,
             bytes=schema.BYTES_MAX,
+            want=messages.WANT_MAX,
             args=messages.ARGUMENTS_MAX,
             detail=messages.DETAIL_MAX,
             mark=messages.MARK,

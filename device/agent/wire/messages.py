@@ -10,6 +10,7 @@
     up/cmd     [2, id, result, detail]                what came of it
     dn/cmd     [3, ask]                               give me a nonce, for a command that needs one
     up/cmd     [3, ask, nonce, uptime_s]              here it is
+    dn/cmd     [4, boot, first, last]                 send these again now, or tell that they are gone
     dn/ota     [1, image, size, manifest, signature]  an update is offered
     dn/ota     [2, image, index, data]                one chunk of it
     up/ota     [1, image, state, have]                how far it is; `have` is a bitmap of chunks
@@ -33,6 +34,7 @@ from agent.wire.read import MessageError, Reader
 CLOCK = const(1)
 DO = const(2)
 NONCE = const(3)
+WANT = const(4)
 
 # Verbs of DO. Those that DANGEROUS holds need a nonce.
 REPORT = const(1)
@@ -69,6 +71,7 @@ RESULT_BUSY = const(11)  # with another command
 RESULT_NO_STORAGE = const(12)  # the flash does not take the id, so it could happen twice
 RESULT_INTERRUPTED = const(13)  # the device restarted before it could say what came of it
 
+WANT_MAX = const(1000)  # records that one WANT asks for; the gateway asks in parts
 ARGUMENTS_MAX = const(3072)  # bytes of a command's arguments; new credentials are the longest
 DETAIL_MAX = const(1024)  # bytes of an answer's detail
 MARK = const(4)
@@ -91,6 +94,15 @@ def _whole(reader: Reader, items: int, message: tuple) -> tuple:
     return message
 
 
+def _put(buf: bytearray, *items: int | bytes | None) -> int:
+    """Write an array of integers and byte strings; return its length."""
+    pos = put_array(buf, 0, len(items))
+    for item in items:
+        number = item is None or isinstance(item, int)
+        pos = put_int(buf, pos, item) if number else put_bytes(buf, pos, item)
+    return pos
+
+
 def valid_device(device: str) -> bool:
     """Return whether `device` is an id as the contract has it: `[a-z0-9-]{1,32}`."""
     if not 0 < len(device) <= DEVICE_MAX:
@@ -110,10 +122,7 @@ def topic(device: str, direction: str, kind: str) -> str:
 
 def put_state(buf: bytearray, boot: int, connection: int, up: int) -> int:
     """Write a state payload; return its length."""
-    pos = put_array(buf, 0, 3)
-    pos = put_int(buf, pos, boot)
-    pos = put_int(buf, pos, connection)
-    return put_int(buf, pos, up)
+    return _put(buf, boot, connection, up)
 
 
 def read_state(payload: bytes | bytearray) -> tuple:
@@ -146,20 +155,12 @@ def read_ack(reader: Reader) -> tuple:
 
 def put_clock_ask(buf: bytearray, ask: int, uptime_s: int) -> int:
     """Write the device's question for the time; return its length."""
-    pos = put_array(buf, 0, 3)
-    pos = put_int(buf, pos, CLOCK)
-    pos = put_int(buf, pos, ask)
-    return put_int(buf, pos, uptime_s)
+    return _put(buf, CLOCK, ask, uptime_s)
 
 
 def put_clock_tell(buf: bytearray, ask: int, t: int, ms: int, boot: int | None) -> int:
     """Write the gateway's answer; `boot` is a fresh boot number, or None. Return its length."""
-    pos = put_array(buf, 0, 5)
-    pos = put_int(buf, pos, CLOCK)
-    pos = put_int(buf, pos, ask)
-    pos = put_int(buf, pos, t)
-    pos = put_int(buf, pos, ms)
-    return put_int(buf, pos, boot)
+    return _put(buf, CLOCK, ask, t, ms, boot)
 
 
 def mark(device: str) -> bytes:
@@ -190,40 +191,27 @@ def put_do(
     tag: bytes,
 ) -> int:
     """Write a command; return its length. `nonce` may be None."""
-    pos = put_array(buf, 0, 8)
-    pos = put_int(buf, pos, DO)
-    pos = put_int(buf, pos, command)
-    pos = put_bytes(buf, pos, to)
-    pos = put_int(buf, pos, verb)
-    pos = put_int(buf, pos, until)
-    pos = put_bytes(buf, pos, nonce)
-    pos = put_bytes(buf, pos, arguments)
-    return put_bytes(buf, pos, tag)
+    return _put(buf, DO, command, to, verb, until, nonce, arguments, tag)
 
 
 def put_done(buf: bytearray, command: int, result: int, detail: bytes) -> int:
     """Write the answer to a command; return its length."""
-    pos = put_array(buf, 0, 4)
-    pos = put_int(buf, pos, DO)
-    pos = put_int(buf, pos, command)
-    pos = put_int(buf, pos, result)
-    return put_bytes(buf, pos, detail)
+    return _put(buf, DO, command, result, detail)
 
 
 def put_nonce_ask(buf: bytearray, ask: int) -> int:
     """Write the gateway's question for a nonce; return its length."""
-    pos = put_array(buf, 0, 2)
-    pos = put_int(buf, pos, NONCE)
-    return put_int(buf, pos, ask)
+    return _put(buf, NONCE, ask)
 
 
 def put_nonce(buf: bytearray, ask: int, nonce: bytes, uptime_s: int) -> int:
     """Write the device's answer; return its length."""
-    pos = put_array(buf, 0, 4)
-    pos = put_int(buf, pos, NONCE)
-    pos = put_int(buf, pos, ask)
-    pos = put_bytes(buf, pos, nonce)
-    return put_int(buf, pos, uptime_s)
+    return _put(buf, NONCE, ask, nonce, uptime_s)
+
+
+def put_want(buf: bytearray, boot: int, first: int, last: int) -> int:
+    """Write the gateway's request for records that it misses; return its length."""
+    return _put(buf, WANT, boot, first, last)
 
 
 def read_cmd_up(payload: bytes | bytearray) -> tuple:
@@ -246,7 +234,8 @@ def read_cmd_up(payload: bytes | bytearray) -> tuple:
 def read_cmd_down(buf: bytes | bytearray, start: int, end: int) -> tuple:
     """Read a command payload.
 
-    Returns (CLOCK, ask, t, ms, boot), (DO, id, to, verb, until, nonce, arguments, tag) or (NONCE, ask).
+    Returns (CLOCK, ask, t, ms, boot), (DO, id, to, verb, until, nonce, arguments, tag), (NONCE, ask)
+    or (WANT, boot, first, last).
     """
     reader = Reader(buf, start, end)
     items = reader.array(2, 8)
@@ -265,26 +254,23 @@ def read_cmd_down(buf: bytes | bytearray, start: int, end: int) -> tuple:
         return _whole(reader, items, (kind, command, to, verb, until, nonce, arguments, tag))
     if kind == NONCE:
         return _whole(reader, items, (kind, reader.uint()))
+    if kind == WANT:
+        boot = reader.uint(schema.BOOT_MAX)
+        first, last = reader.uint(schema.SEQ_MAX), reader.uint(schema.SEQ_MAX)
+        if not 0 <= last - first < WANT_MAX:
+            raise MessageError("range", "range %d to %d" % (first, last))
+        return _whole(reader, items, (kind, boot, first, last))
     raise MessageError("unknown-kind", str(kind))
 
 
 def put_ota_offer(buf: bytearray, image: int, size: int, manifest: bytes, signature: bytes) -> int:
     """Write an update's offer; return its length."""
-    pos = put_array(buf, 0, 5)
-    pos = put_int(buf, pos, OFFER)
-    pos = put_int(buf, pos, image)
-    pos = put_int(buf, pos, size)
-    pos = put_bytes(buf, pos, manifest)
-    return put_bytes(buf, pos, signature)
+    return _put(buf, OFFER, image, size, manifest, signature)
 
 
 def put_ota_chunk(buf: bytearray, image: int, index: int, data: bytes) -> int:
     """Write one chunk of an update; return its length."""
-    pos = put_array(buf, 0, 4)
-    pos = put_int(buf, pos, CHUNK)
-    pos = put_int(buf, pos, image)
-    pos = put_int(buf, pos, index)
-    return put_bytes(buf, pos, data)
+    return _put(buf, CHUNK, image, index, data)
 
 
 def read_ota_down(buf: bytes | bytearray, start: int, end: int) -> tuple:
@@ -308,11 +294,7 @@ def put_ota_report(buf: bytearray, image: int, state: int, have: bytes) -> int:
     `state` is a code UPDATE_*, of which UPDATE_NONE asks for the offer again. `have` says which chunks
     have come, the first in the lowest bit, while any are missing; else it is empty.
     """
-    pos = put_array(buf, 0, 4)
-    pos = put_int(buf, pos, OFFER)
-    pos = put_int(buf, pos, image)
-    pos = put_int(buf, pos, state)
-    return put_bytes(buf, pos, have)
+    return _put(buf, OFFER, image, state, have)
 
 
 def read_ota_up(payload: bytes | bytearray) -> tuple:

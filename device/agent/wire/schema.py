@@ -270,8 +270,8 @@ SCHEMAS: tuple = (
         ("first", "count", 0, 0, _M),  # first lost seq
         ("last", "count", 0, 0, _M),  # last lost seq
         ("lost", "count", 0, 1, _M),  # how many; other lanes' records may lie between first and last
-        ("lane", "code", 0, 0, 3),  # 0 alarm, 1 session, 2 status, 3 bulk
-        ("cause", "code", 0, 1, 3),  # 1 no room, 2 set aside after five sendings, 3 unreadable flash
+        ("lane", "code", 0, 0, 3),  # 0 alarm, 1 session, 2 status, 3 bulk; null: not known
+        ("cause", "code", 0, 1, 4),  # 1 no room, 2 set aside, 3 unreadable flash, 4 asked for, not here
     )),
     # The light: what it shows, what it should show, and how they differ (IALA R0110).
     (14, "light", SERIES, (

@@ -146,6 +146,7 @@ def _messages() -> list[tuple[str, str, bytes]]:
         ("a command that ends by uptime", "cmd-dn", by_uptime),
         ("a command with its whole tag", "cmd-dn", whole_tag),
         ("give me a nonce", "cmd-dn", written(m.put_nonce_ask, 77)),
+        ("send these again", "cmd-dn", written(m.put_want, 12, 40, 77)),
         ("a nonce", "cmd-up", written(m.put_nonce, 77, nonce, 3000)),
         ("the answer to a command", "cmd-up", answer),
         ("an update is offered", "ota-dn", offer),
@@ -160,7 +161,25 @@ def _delivery() -> body.Body:
     record = written_record(schema.CLOCK, [42, codes.CLOCK_GNSS, 500], boot=12, seq=1)
     entry = body.Entry("buoy-1", body.LINK_MQTT, 1794835200123, 217000000, 0, record)
     state = body.State("buoy-1", 12, 3, codes.STATE_UP, 1794835200100)
-    return body.Body("gateway-1", [entry], [state], {"dead_letters": 0})
+    account = body.Account(
+        "buoy-1",
+        12,
+        sight=3,
+        first_ms=1794835100000,
+        last_ms=1794835200123,
+        records=70,
+        duplicates=2,
+        conflicts=0,
+        highest=77,
+        missing=3,
+        filled=1,
+        told=5,
+        source=codes.CLOCK_GNSS,
+        uncertainty_ms=500,
+        links=[(body.LINK_MQTT, 1794835200123), (body.LINK_BEIDOU, 1794835190000)],
+        gaps=[(4, 5), (9, 9)],
+    )
+    return body.Body("gateway-1", [entry], [state], {"dead_letters": 0}, [account])
 
 
 def _frames() -> list[Vector]:

@@ -133,6 +133,7 @@ FIELDS = {
         codes.GAP_NO_ROOM: "no-room",
         codes.GAP_QUARANTINE: "quarantine",
         codes.GAP_UNREADABLE: "unreadable",
+        codes.GAP_NOT_HERE: "not-here",
     },
     "alarm.level": {
         codes.LEVEL_WARNING: "warning",
