@@ -9,7 +9,7 @@ and refused records whose identity can be read (DESIGN §2).
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -17,9 +17,11 @@ from typing import Final, NamedTuple
 from agent.errors import RemoteError
 from agent.wire import body, decode, messages, schema
 from gateway import journal as j
-from gateway.ranges import Ranges, spans
+from gateway.accounts import Accounts
+from gateway.deadletters import Letter
+from gateway.ranges import spans
+from gateway.revocation import nobody
 
-_UPTIME_AT: Final = schema.HEAD_ITEMS  # `clock.uptime_s` among a record's items
 _DRAWN: Final = 1 << 29  # boot numbers from here on were drawn by a device that lost its own
 
 
@@ -55,15 +57,8 @@ class Outcome:
     fresh: list[tuple[str, int, int]] = field(default_factory=list)  # device, ask, boot number
     answers: list[tuple[str, tuple[int | bytes, ...]]] = field(default_factory=list)  # to commands
     updates: list[tuple[str, tuple[int, int, bytes]]] = field(default_factory=list)  # how far
+    touched: set[j.Account] = field(default_factory=set)  # that were added to
     counts: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(slots=True)
-class _Account:
-    """A boot while it is being added to."""
-
-    boot: j.Boot
-    seen: Ranges
 
 
 @lru_cache(maxsize=100_000)
@@ -83,65 +78,73 @@ def parse_topic(topic: str) -> tuple[str, str]:
 
 
 class Acceptor:
-    """Turns messages into journal rows. Used by the one thread that writes the journal."""
+    """Turns messages into journal rows. Used by the one thread that writes the journal.
 
-    def __init__(self, journal: j.Journal) -> None:
+    What comes from a device that is `revoked` is kept apart, as dead letters, and nothing answers it.
+    """
+
+    def __init__(self, journal: j.Journal, revoked: Callable[[str], bool] = nobody) -> None:
         self._journal = journal
-        self._accounts: dict[tuple[str, int], _Account] = {}
+        self._revoked = revoked
+        self.accounts = Accounts(journal)
 
-    def commit(self, batch: Iterable[Message]) -> Outcome:
-        """Commit a batch in one transaction.
+    def commit(self, batch: Iterable[Message], replayed: Iterable[int] = ()) -> Outcome:
+        """Commit a batch in one transaction; `replayed` dead letters, which it holds again, go.
 
         Raises:
             sqlite3.OperationalError: nothing of it was committed; it may be tried again.
         """
-        work = _Batch(self._journal, self._accounts)
+        work = _Batch(self._journal, self.accounts, self._revoked)
         try:
             with self._journal.transaction():
+                self._journal.mark(j.now_ms())
+                self._journal.dead_letters.remove(replayed)
                 for message in batch:
                     work.take(message)
                 work.write()
         except BaseException:
             # What memory says of these boots may be ahead of the file now.
-            self._accounts.clear()
+            self.accounts.forget()
             raise
         return work.outcome
 
     def release_known_schemas(self) -> int:
         """Release rows that an older version of this program held for their schema."""
         with self._journal.transaction():
-            return sum(self._journal.release_schema(row[0]) for row in schema.SCHEMAS[1:])
+            return self._journal.release_schemas(len(schema.SCHEMAS) - 1)
 
     def give_up_dating(self, before_ms: int) -> int:
         """Release what still has no date and was received before a time."""
         with self._journal.transaction():
-            return self._journal.give_up_dating(before_ms, body.UNDATED)
+            return self._journal.give_up_dating(before_ms)
 
     def count(self, changes: dict[str, int]) -> None:
-        """Add to the journal's counters what an input has counted."""
+        """Add to the journal's counters what an input has counted, and save the accounts."""
         with self._journal.transaction():
             self._journal.count(changes)
+            self.accounts.save()
 
-    def prune(self, received_before_ms: int, passed_id: int, passed_release: int) -> int:
-        """Delete records that are old and that every sink has passed; return how many."""
+    def prune(self, before_ms: int, passed: tuple[int, int], limit: int) -> int:
+        """Delete up to `limit` old records that every sink has passed; return how many."""
         with self._journal.transaction():
-            return self._journal.prune(received_before_ms, passed_id, passed_release)
+            return self._journal.prune(before_ms, passed, limit)
 
 
 class _Batch:
     """One batch on its way into the journal."""
 
-    def __init__(self, journal: j.Journal, accounts: dict[tuple[str, int], _Account]) -> None:
+    def __init__(
+        self, journal: j.Journal, accounts: Accounts, revoked: Callable[[str], bool]
+    ) -> None:
         self.outcome = Outcome()
         self._journal = journal
         self._accounts = accounts
+        self._revoked = revoked
         self._rows: list[tuple[object, ...]] = []
-        self._dead: list[tuple[object, ...]] = []
-        self._raws: dict[tuple[str, int, int], bytes] = {}
+        self._dead: list[Letter] = []
         self._to_ack: dict[tuple[str, int], list[int]] = {}
         self._to_ack_beidou: dict[tuple[str, int], list[int]] = {}
-        self._to_date: dict[tuple[str, int], int] = {}
-        self._changed: set[tuple[str, int]] = set()
+        self._to_date: dict[j.Account, int] = {}
 
     def take(self, message: Message) -> None:
         """Sort one message."""
@@ -151,16 +154,10 @@ class _Batch:
             if message.fault is not None:
                 raise RefusedError(*message.fault)
             device, kind = parse_topic(message.topic)
+            if self._revoked(device):
+                raise RefusedError("revoked", f"{device} has been revoked")
             if kind == "rec":
-                known = self.outcome.counts["records"]
-                for item in decode.sequence(message.payload):
-                    if isinstance(item, decode.Record):
-                        self._take_record(device, message, item)
-                    else:
-                        self._take_bad(device, message, item)
-                if message.link == body.LINK_BEIDOU and known == self.outcome.counts["records"]:
-                    # Sent again because our answer was lost, or played again by somebody else.
-                    self.outcome.counts["beidou.nothing_new"] += 1
+                self._take_records(device, message)
             elif kind == "state":
                 self._take_state(device, message)
             elif kind == "cmd":
@@ -179,14 +176,12 @@ class _Batch:
         journal, counts = self._journal, self.outcome.counts
         journal.add(self._rows)
         # Now that this batch's rows are there, a boot's date reaches them too.
-        for (device, boot), epoch in self._to_date.items():
-            counts["released"] += journal.date_boot(device, boot, epoch, body.DATED_BY_BOOT)
-            account = self._accounts[device, boot]
-            account.boot = j.Boot(account.boot.sight, epoch)
-        for device, boot in self._changed:
-            journal.save_ranges(device, boot, list(self._accounts[device, boot].seen))
+        for account, epoch in self._to_date.items():
+            counts["released"] += journal.date_boot(account.sight, epoch, body.DATED_BY_BOOT)
+            account.epoch = epoch
+        journal.save_ranges(self.outcome.touched)
         if self._dead:
-            journal.add_dead_letters(self._dead)
+            journal.dead_letters.add(self._dead)
         journal.count(dict(counts))
         for gathered, acks in (
             (self._to_ack, self.outcome.acks),
@@ -196,76 +191,126 @@ class _Batch:
                 ranges = [(boot, first, last) for first, last in spans(seqs)]
                 acks.setdefault(device, []).extend(ranges)
 
+    def _take_records(self, device: str, message: Message) -> None:
+        known = self.outcome.counts["records"]
+        for item in decode.sequence(message.payload):
+            if isinstance(item, decode.Record):
+                self._take_record(device, message, item)
+            else:
+                self._take_bad(device, message, item)
+        if message.link == body.LINK_BEIDOU and known == self.outcome.counts["records"]:
+            # Sent again because our answer was lost, or played again by somebody else.
+            self.outcome.counts["beidou.nothing_new"] += 1
+
     def _take_record(self, device: str, message: Message, record: decode.Record) -> None:
-        boot, seq = record.boot, record.seq
-        account = self._account(device, boot)
-        self._acknowledge(device, message, boot, seq)
+        seq = record.seq
+        account = self._accounts.get(device, record.boot, message.received_ms)
+        account.last_ms = account.heard[message.link] = message.received_ms
+        if not account.changed:
+            self._accounts.change(account)
+        self._acknowledge(device, record.boot, seq, message)
+        later = seq < account.seen.highest
         if not account.seen.add(seq):
-            self._take_again(device, message, record)
+            self._take_again(account, message, record)
             return
-        self._changed.add((device, boot))
-        self._raws[device, boot, seq] = record.raw
-        time, dated, held = self._judge(device, message, account, record)
+        self.outcome.touched.add(account)
+        account.filled += later
+        time: int | None
+        if record.t >= 0:
+            time, dated, held = record.t, body.DATED_BY_DEVICE, j.GO
+        elif account.epoch is not None:
+            time, dated, held = account.epoch - 1 - record.t, body.DATED_BY_BOOT, j.GO
+        else:
+            time, dated, held = None, body.UNDATED, j.AWAITS_DATE
+        flawed = 0
+        if not decode.sound(record):
+            try:
+                flawed = self._tell_faults(device, message, record)
+            except decode.DecodeError:
+                held = j.AWAITS_SCHEMA
+        if record.schema in _READ_HERE and held != j.AWAITS_SCHEMA and not flawed:
+            self._read(account, record, message.received_ms)
         self.outcome.counts["records"] += 1
         self._rows.append((
-            device, boot, seq, record.schema, record.t, time, dated, held,
-            message.link, message.received_ms, record.raw,
+            account.sight, seq, time, dated, held, flawed, message.link, message.received_ms,
+            record.raw,
         ))  # fmt: skip
 
-    def _take_again(self, device: str, message: Message, record: decode.Record) -> None:
-        identity = (device, record.boot, record.seq)
-        before = self._raws.get(identity) or self._journal.raw_of(*identity)
+    def _take_again(self, account: j.Account, message: Message, record: decode.Record) -> None:
+        # What this batch has is asked of the file too.
+        self._journal.add(self._rows)
+        self._rows.clear()
+        before = self._journal.raw_of(account.sight, record.seq)
+        counts = self.outcome.counts
         if before is None or before == record.raw:
-            self.outcome.counts["duplicates"] += 1
-        elif self._journal.add_conflict(*identity, message.link, message.received_ms, record.raw):
-            self.outcome.counts["conflicts"] += 1
+            account.duplicates += 1
+            counts["duplicates"] += 1
+        elif self._journal.add_conflict(
+            account, record.seq, message.link, message.received_ms, record.raw
+        ):
+            account.conflicts += 1
+            counts["conflicts"] += 1
 
-    def _judge(
-        self, device: str, message: Message, account: _Account, record: decode.Record
-    ) -> tuple[int | None, int, int]:
-        """Return (time, dated, held) of a new record."""
-        if record.t >= 0:
-            time, dated = record.t, body.DATED_BY_DEVICE
-        elif account.boot.epoch is not None:
-            time, dated = account.boot.epoch - 1 - record.t, body.DATED_BY_BOOT
-        else:
-            time, dated = None, body.UNDATED
-        try:
-            faults = decode.check(record)
-        except decode.DecodeError:
-            return time, dated, j.AWAITS_SCHEMA
+    def _tell_faults(self, device: str, message: Message, record: decode.Record) -> int:
+        """Let staff see what was outside its range; return whether anything was.
+
+        Raises:
+            DecodeError: `unknown-schema`.
+        """
+        faults = decode.check(record)
         for fault in faults:
-            # The record goes on without this value; staff see what it was.
             self._bury(device, message, fault.error.code, fault.error.detail, record.raw, record)
-        if record.schema == schema.CLOCK and not faults:
-            self._date(device, account, record)
-        return time, dated, j.AWAITS_DATE if time is None else j.GO
+        return int(bool(faults))
 
-    def _date(self, device: str, account: _Account, record: decode.Record) -> None:
-        """Let the first `clock` record of a boot date all of it."""
-        if record.t < 0 or account.boot.epoch is not None or len(record.items) <= _UPTIME_AT:
+    def _read(self, account: j.Account, record: decode.Record, now_ms: int) -> None:
+        """Read what tells of other records: when a boot was, or what of it is lost."""
+        values = [*record.values, *(None,) * 4][:4]
+        if record.schema == schema.CLOCK:
+            uptime_s, source, uncertainty_ms, _ = values
+            if isinstance(source, int):
+                account.source = source
+            if isinstance(uncertainty_ms, int):
+                account.uncertainty_ms = uncertainty_ms
+            # The first `clock` record of a boot dates all of it.
+            if record.t >= 0 and account.epoch is None and isinstance(uptime_s, int):
+                self._to_date.setdefault(account, record.t - uptime_s)
             return
-        uptime_s = record.items[_UPTIME_AT]
-        if isinstance(uptime_s, int):
-            self._to_date.setdefault((device, record.boot), record.t - uptime_s)
+        boot, first, last, lost = values
+        if (
+            isinstance(boot, int)
+            and isinstance(first, int)
+            and isinstance(last, int)
+            and isinstance(lost, int)
+            and first <= last
+        ):
+            other = self._accounts.get(account.device, boot, now_ms)
+            self._journal.tell(other, first, last, min(lost, last - first + 1))
 
     def _take_bad(self, device: str, message: Message, bad: decode.Bad) -> None:
         self._bury(device, message, bad.error.code, bad.error.detail, bad.raw, bad)
-        if bad.identity is not None:
-            self._acknowledge(device, message, *bad.identity)
+        if bad.identity is None:
+            return
+        boot, seq = bad.identity
+        self._acknowledge(device, boot, seq, message)
+        # A start that is known from nothing better is not believed in.
+        account = self._accounts.find(device, boot)
+        if account is not None and seq not in account.seen:
+            self._journal.tell(account, seq, seq, 1)
 
-    def _acknowledge(self, device: str, message: Message, boot: int, seq: int) -> None:
+    def _acknowledge(self, device: str, boot: int, seq: int, message: Message) -> None:
         self._to_ack.setdefault((device, boot), []).append(seq)
         if message.link == body.LINK_BEIDOU:
             self._to_ack_beidou.setdefault((device, boot), []).append(seq)
 
     def _take_state(self, device: str, message: Message) -> None:
         boot, connection, up = messages.read_state(message.payload)
-        sight = self._account(device, boot).boot.sight
+        sight = self._accounts.get(device, boot, message.received_ms).sight
         before = self._journal.state(device)
         if before is not None:
-            last = (self._account(device, before[0]).boot.sight, before[1])
-            if (sight, connection) < last or before[:3] == (boot, connection, up):
+            last = self._accounts.get(device, before[0], message.received_ms)
+            if (sight, connection) < (last.sight, before[1]):
+                return
+            if before[:3] == (boot, connection, up):
                 return
         self._journal.save_state(device, boot, connection, up, message.received_ms)
         self.outcome.states.add(device)
@@ -280,14 +325,6 @@ class _Batch:
                 self.outcome.fresh.append((device, up[1], fresh))
         else:
             self.outcome.answers.append((device, up))
-
-    def _account(self, device: str, boot: int) -> _Account:
-        account = self._accounts.get((device, boot))
-        if account is None:
-            known = self._journal.boot(device, boot) or self._journal.see_boot(device, boot)
-            account = _Account(known, Ranges(self._journal.ranges(device, boot)))
-            self._accounts[device, boot] = account
-        return account
 
     def _bury(
         self,
@@ -307,6 +344,12 @@ class _Batch:
             boot, seq = item.identity or (None, None)
         self.outcome.counts["dead_letters"] += 1
         self.outcome.counts[f"dead_letters.{reason}"] += 1
-        self._dead.append((
-            message.topic, device, boot, seq, reason, detail, position, message.received_ms, raw,
-        ))  # fmt: skip
+        self._dead.append(
+            Letter(
+                message.topic, device, boot, seq, reason, detail, position, message.link,
+                message.received_ms, raw,
+            )
+        )  # fmt: skip
+
+
+_READ_HERE: Final = frozenset({schema.CLOCK, schema.GAP})

@@ -3,14 +3,29 @@
 import argparse
 import os
 import signal
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from toolkit.cli import Command, CommandError
 
 if TYPE_CHECKING:
     from gateway.config import Config
+
+
+_ACTIONS: Final = {
+    "run": "take records in and hand them on (the default)",
+    "check": "look whether all that it needs is there",
+    "accounts": "what came of each start of each device, and the counters",
+    "journal": "the latest records",
+    "dead-letters": "list, show [ID…], reasons, replay or purge what was refused",
+    "conflicts": "list or purge: the same identity with other bytes",
+    "drain": "hand on what the journal of a gateway that is dead still holds, and end",
+    "command": "VERB: have a device do something (docs/commands.md)",
+    "audit": "what was commanded",
+    "update": "offer devices a release (docs/update.md)",
+    "revoke": "DEVICE: keep it apart and take its credentials (docs/security.md)",
+    "revoked": "who is kept apart; crl: write the revocation list anew",
+}
 
 
 class GatewayCommand(Command):
@@ -21,25 +36,23 @@ class GatewayCommand(Command):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the actions."""
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser.epilog = "actions:\n" + "\n".join(
+            f"  {name:14}{text}" for name, text in _ACTIONS.items()
+        )
         parser.add_argument(
             "action",
             nargs="?",
-            choices=["run", "check", "accounts", "dead-letters", "command", "audit", "update"],
+            choices=_ACTIONS,
             default="run",
-            help="run (default); check: read the configuration only; accounts: what came from each"
-            " device and start; dead-letters: the latest refused messages; command: have a device"
-            " do something (docs/commands.md); audit: what was commanded; update: offer devices a"
-            " release (docs/update.md)",
+            metavar="ACTION",
+            help="see below",
         )
-        parser.add_argument("words", nargs="*", metavar="VERB", help="command: what to do")
-        # So that the verb may follow the device, too.
+        parser.add_argument("words", nargs="*", metavar="WORD", help="what the action is to do")
+        # So that the words may follow the device, too.
         parser.add_argument(
-            "--device", nargs="+", metavar=("NAME", "VERB"), help="command: who, and what to do"
+            "--device", nargs="+", metavar=("NAME", "WORD"), help="which device; then the words"
         )
-        parser.add_argument(
-            "--within", type=int, default=120, metavar="S", help="command: it expires then"
-        )
-        parser.add_argument("--who", metavar="NAME", help="command: for the audit; default: you")
         parser.add_argument("--config", type=Path, required=True, metavar="FILE")
         parser.add_argument(
             "--data", type=Path, metavar="DIR", help="instead of the file's `data`"
@@ -47,9 +60,22 @@ class GatewayCommand(Command):
         parser.add_argument("--broker", metavar="HOST:PORT", help="instead of the file's")
         parser.add_argument("--series", metavar="URL", help="instead of the file's series.url")
         parser.add_argument("--centre", metavar="URL", help="instead of the file's centre.url")
+        parser.add_argument("--limit", type=int, default=20, help="how many rows to show")
+        parser.add_argument("--json", action="store_true", help="accounts, journal: a JSON a line")
+        parser.add_argument("--boot", type=int, help="journal: of this start only")
         parser.add_argument(
-            "--limit", type=int, default=20, help="dead letters or audit rows to show"
+            "--reason", default="", help="dead-letters: of this reason only; revoke: why"
         )
+        parser.add_argument("--undo", action="store_true", help="revoke: take it in again")
+        parser.add_argument(
+            "--serial", action="append", metavar="HEX", help="revoke: a certificate's number"
+        )
+        parser.add_argument("--sink", default="", help="dead-letters: what this sink refused")
+        parser.add_argument("--all", action="store_true", help="dead-letters: every one")
+        parser.add_argument(
+            "--within", type=int, default=120, metavar="S", help="command: it expires then"
+        )
+        parser.add_argument("--who", metavar="NAME", help="command: for the audit; default: you")
 
     def run(self, args: argparse.Namespace) -> int:
         """Do it."""
@@ -60,12 +86,15 @@ class GatewayCommand(Command):
             config = settings.load(args.config, os.environ, args.data)
         except SettingsError as error:
             raise CommandError(
-                "the configuration cannot be used", "\n  ".join(error.problems)
+                "the configuration cannot be used",
+                "\n  ".join(error.problems),
+                code=2 if args.action == "check" else 1,
             ) from error
         config = _chosen(config, args)
         if args.action == "check":
-            print(f"{args.config} is good")
-            return 0
+            from gateway import command_check
+
+            return command_check.look(config, args.config)
         if args.action == "run":
             return _serve(config)
         if args.action in {"command", "audit"}:
@@ -78,7 +107,15 @@ class GatewayCommand(Command):
             from gateway.command_updates import update
 
             return update(config, args)
-        return _look(config.data / "journal.sqlite", args)
+        if args.action in {"revoke", "revoked"}:
+            from gateway import command_revoke
+
+            if args.action == "revoked":
+                return command_revoke.show(config, args)
+            return command_revoke.change(config, args)
+        from gateway.command_look import look
+
+        return look(config, args)
 
 
 def _chosen(config: "Config", args: argparse.Namespace) -> "Config":
@@ -98,42 +135,18 @@ def _chosen(config: "Config", args: argparse.Namespace) -> "Config":
 
 
 def _serve(config: "Config") -> int:
-    import logging
-
+    from gateway import logs
     from gateway.journal import JournalError
+    from gateway.revocation import RevocationError
     from gateway.service import Service
+    from gateway.tls import TLSError
 
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    logs.set_up(config.operation.log)
     try:
         service = Service(config)
-    except JournalError as error:
+    except (JournalError, RevocationError, TLSError) as error:
         raise CommandError(str(error)) from error
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())
     service.run()
-    return 0
-
-
-def _look(journal: Path, args: argparse.Namespace) -> int:
-    from gateway.journal import JournalError, JournalReader
-
-    try:
-        reader = JournalReader(journal)
-    except JournalError as error:
-        raise CommandError(str(error), "has this gateway run yet?") from error
-    if args.action == "accounts":
-        for device, boot, first, last, missing in reader.accounts():
-            print(f"{device}  boot {boot}  seq {first} to {last}  missing {missing}")
-        for name, value in sorted(reader.counters().items()):
-            print(f"{name}: {value}")
-    else:
-        for row in reader.dead_letters(args.limit):
-            print(
-                f"{row['id']}  {row['topic']}  {row['reason']}: {row['detail']}  {row['raw'].hex()}"
-            )
-    reader.close()
     return 0

@@ -13,6 +13,8 @@ from gateway import orders as o
 from gateway import verbs
 from gateway.config import Config
 from gateway.keys import KeysError, read
+from gateway.revocation import RevocationError
+from gateway.revocation import read as revoked
 from toolkit.cli import CommandError
 
 # Exit codes.
@@ -76,6 +78,11 @@ def _check_key(config: Config, device: str) -> None:
         raise CommandError(str(error), "docs/commands.md has the format of keys_file") from error
     if device not in known:
         raise CommandError(f"{config.keys} has no key of {device}")
+    try:
+        if device in revoked(config.data):
+            raise CommandError(f"{device} is revoked", "fairway gateway revoked")
+    except RevocationError as error:
+        raise CommandError(str(error)) from error
 
 
 def _ordered(

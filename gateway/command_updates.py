@@ -11,6 +11,8 @@ from typing import Final
 from agent.wire import messages
 from agent.wire.release import SIZE_MAX, Release, ReleaseError, decode
 from gateway.config import Config
+from gateway.revocation import RevocationError
+from gateway.revocation import read as revoked
 from gateway.rollouts import Rollout, Rollouts
 from gateway.updates import STATES
 from toolkit.cli import CommandError
@@ -35,14 +37,16 @@ def update(config: Config, args: argparse.Namespace) -> int:
     try:
         rollouts = Rollouts(path)
         try:
-            return _do(rollouts, args)
+            return _do(rollouts, args, set(revoked(config.data)))
         finally:
             rollouts.close()
     except (sqlite3.Error, OSError) as error:
         raise CommandError(f"{path}: {error}") from error
+    except RevocationError as error:
+        raise CommandError(str(error)) from error
 
 
-def _do(rollouts: Rollouts, args: argparse.Namespace) -> int:
+def _do(rollouts: Rollouts, args: argparse.Namespace, apart: set[str]) -> int:
     who = args.who or getpass.getuser()
     match args.words:
         case []:
@@ -58,6 +62,9 @@ def _do(rollouts: Rollouts, args: argparse.Namespace) -> int:
                 raise CommandError(f"there is no update {image}") from error
             rollouts.end(rollout, "stopped", _now_ms(), who)
             print(_line(rollouts.get(int(image))))
+        case [_] if args.device and apart.intersection(args.device):
+            names = ", ".join(sorted(apart.intersection(args.device)))
+            raise CommandError(f"{names}: revoked", "fairway gateway revoked")
         case [name] if args.device:
             _offer(rollouts, _read(Path(name)), args.device, who)
         case _:

@@ -23,6 +23,7 @@ from agent.wire import messages, schema, words
 from agent.wire.series import EPOCH_2020
 from gateway import orders as o
 from gateway.keys import KeysError, read
+from gateway.revocation import nobody
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Desk:
     """The orders that are open.
 
     `keys` gives the present keys, `send` sends a payload to dn/cmd, `short` the same by BeiDou, for
-    devices that do not answer; it may not fit.
+    devices that do not answer; it may not fit. What `revoked` devices were ordered ends unsent.
 
     Raises:
         sqlite3.Error: from every method, when the orders' file does not take it.
@@ -74,20 +75,24 @@ class Desk:
         keys: Callable[[], Mapping[str, bytes]],
         send: Send,
         short: Send | None = None,
+        revoked: Callable[[str], bool] = nobody,
     ) -> None:
         self._orders = orders
         self._keys = keys
         self._send = send
         self._short = short
+        self._revoked = revoked
         self._going: dict[int, _Going] = {}
 
     def poll(self, now_ms: int) -> None:
         """Take up new orders, send again what is due, end what has expired."""
         for order in self._orders.open():
-            if order.number not in self._going:
+            if order.number not in self._going and not self._refuses(order, now_ms):
                 self._take_up(order, now_ms)
         for going in list(self._going.values()):
             order = going.order
+            if self._refuses(order, now_ms):
+                continue
             if now_ms >= order.until_ms and self._expire(going, now_ms):
                 continue
             if going.payload and now_ms >= going.due_ms:
@@ -100,12 +105,23 @@ class Desk:
 
     def take(self, device: str, up: Up, now_ms: int) -> None:
         """Take what `messages.read_cmd_up` gave; what is no answer to an order is noted in the log."""
+        if self._revoked(device):
+            return
         if up[0] == messages.NONCE:
             for going in list(self._going.values()):
                 if going.order.device == device and going.ask == up[1]:
                     self._sign(going, now_ms, _bytes(up[2]), _int(up[3]))
         elif up[0] == messages.DO:
             self._answered(device, _int(up[1]), _int(up[2]), _bytes(up[3]), now_ms)
+
+    def _refuses(self, order: o.Order, now_ms: int) -> bool:
+        """End an order to a device that is revoked; return whether it is."""
+        if not self._revoked(order.device):
+            return False
+        state = o.UNANSWERED if order.state == o.SENT else o.UNREACHED
+        self._orders.ended(order, state, now_ms, "the device is revoked")
+        self._going.pop(order.number, None)
+        return True
 
     def _take_up(self, order: o.Order, now_ms: int) -> None:
         going = _Going(order)
@@ -192,11 +208,19 @@ class DeskThread:
     A file that refuses is tried again; commands wait, records are not touched by that.
     """
 
-    def __init__(self, path: Path, keys: Path, send: Send, short: Send | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        keys: Path,
+        send: Send,
+        short: Send | None = None,
+        revoked: Callable[[str], bool] = nobody,
+    ) -> None:
         self._path = path
         self._keys = keys
         self._send = send
         self._short = short
+        self._revoked = revoked
         self._inbox: queue.Queue[tuple[str, Up]] = queue.Queue(1000)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="commands", daemon=True)
@@ -226,7 +250,9 @@ class DeskThread:
                 self._stopping.wait(10)
                 continue
             try:
-                self._work(Desk(orders, self._present_keys, self._send, self._short))
+                self._work(
+                    Desk(orders, self._present_keys, self._send, self._short, self._revoked)
+                )
             except sqlite3.Error as error:
                 log.error("%s: %s; it is opened again", self._path, error)  # noqa: TRY400
                 self._stopping.wait(1)

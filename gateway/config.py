@@ -4,26 +4,36 @@ docs/gateway.md lists the keys; config/demo/gateway.toml is an example. Relative
 to the file.
 """
 
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from agent.wire.messages import valid_device
-from gateway import keys
+from gateway import config_inputs, keys
+from gateway.tls import TLS, TLSError, context
 from toolkit.settings import Settings, Table
 
 _SERIES: Final = r"sqlite:.+|https?://[^\s?#]+"
-_SERIES_ALLOWED: Final = "sqlite:PATH, or http://HOST:PORT of a VictoriaMetrics or InfluxDB 2"
+_SERIES_ALLOWED: Final = "sqlite:FOLDER, or http://HOST:PORT of a VictoriaMetrics or InfluxDB 2"
 _URL: Final = r"https?://[^\s?#]+"
 _PORT: Final = r"/\S+|COM\d+|socket://\S+:\d+"
 _PORT_ALLOWED: Final = "a serial port, as /dev/ttyUSB0, or socket://HOST:PORT"
 _CARD_MAX: Final = 0xFFFFFE  # 24 bits in the binary dialect
+_LISTENER: Final = r"\S+:\d{1,5}"
+_PORT_MAX: Final = 65535
+_SHARD: Final = r"[0-9a-f]{2}(-[0-9a-f]{2})?"
+_LISTEN: Final = r"(\[[0-9a-fA-F:.]+\]|[^\s:]+):\d{1,5}"
 
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where the MQTT broker is, and who we are to it."""
+    """Where the MQTT broker is, and who we are to it.
+
+    `settings` is its mosquitto.conf, where that lies on this machine.
+    """
 
     host: str
     port: int
@@ -31,16 +41,27 @@ class Broker:
     password: str
     keepalive_s: int
     shards: tuple[str, ...]
+    settings: Path | None = None
+    tls: TLS | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The time-series store: `url` is sqlite:PATH or an address; the rest is for InfluxDB."""
+    """The time-series store: `url` is sqlite:FOLDER or an address.
+
+    `org`, `bucket` and `token` are for InfluxDB; `gzip` is auto, on or off. A point later than
+    `future_s` after it was received, or older than `past_days` before it, is set aside. `months`
+    (0: all) are kept by SQLite.
+    """
 
     url: str
-    org: str
-    bucket: str
-    token: str
+    org: str = "fairway"
+    bucket: str = "fairway"
+    token: str = ""
+    gzip: str = "auto"
+    future_s: int = 600
+    past_days: int = 400
+    months: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +87,30 @@ class BeiDou:
 
 
 @dataclass(frozen=True, slots=True)
+class Operation:
+    """Where metrics and health checks answer (HOST:PORT, or "" for nowhere), and how the log looks."""
+
+    listen: str
+    log: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Where a device's credentials are, and how the broker hears of a change; None: not here.
+
+    `certificates` is a folder with the devices' certificates, `listener` where devices show theirs.
+    """
+
+    password_file: Path | None
+    crl_file: Path | None
+    ca_cert: Path | None
+    ca_key: Path | None
+    certificates: Path | None
+    listener: str
+    reload: str
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that can be set. `keys` is the file that commands are signed from."""
 
@@ -78,9 +123,13 @@ class Config:
     queue: int
     undated_days: int
     keep_days: int
+    keep_mib: int
     series: Series
     centre: Centre
     beidou: BeiDou
+    operation: Operation
+    revocation: Revocation
+    inputs: config_inputs.Inputs
 
 
 def load(path: Path, environ: Mapping[str, str], data: Path | None = None) -> Config:
@@ -109,9 +158,13 @@ def load(path: Path, environ: Mapping[str, str], data: Path | None = None) -> Co
         queue=commit.integer("queue", low=1, high=1_000_000, default=5000),
         undated_days=keep.integer("undated_days", low=1, high=365, default=30),
         keep_days=keep.integer("journal_days", low=1, high=3650, default=30),
+        keep_mib=keep.integer("journal_mib", low=16, high=16_777_216, default=10_240),
         series=_series(root.table("series"), base, data, environ),
         centre=_centre(root.table("centre"), base, environ),
         beidou=_beidou(root.table("beidou"), keys_path),
+        revocation=_revocation(root.table("revocation"), base),
+        operation=_operation(root.table("operation")),
+        inputs=config_inputs.read(root),
     )
     commit.finish()
     keep.finish()
@@ -121,27 +174,95 @@ def load(path: Path, environ: Mapping[str, str], data: Path | None = None) -> Co
 
 
 def _broker(table: Table, base: Path, environ: Mapping[str, str]) -> Broker:
-    shards = table.string("shards", default="+", allowed="+ or two-digit hex shards, as in 00,7f")
-    parts = tuple(part.strip() for part in shards.split(","))
-    for part in parts:
-        hexadecimal = len(part) == 2 and all(c in "0123456789abcdef" for c in part)
-        if part != "+" and not hexadecimal:
-            table.problem("shards", f"holds {part!r}; allowed: + or 00 to ff, comma between")
+    settings = table.string("settings_file", default="", allowed="the broker's mosquitto.conf")
+    tls = _tls(table, base)
     broker = Broker(
         host=table.string("host", default="127.0.0.1", pattern=r"\S+", allowed="an address"),
-        port=table.integer("port", low=1, high=65535, default=1883),
+        port=table.integer("port", low=1, high=65535, default=8883 if tls else 1883),
         user=table.string("user", default="gateway"),
         password=_secret(table, "password", base, environ, "FAIRWAY_BROKER_PASSWORD"),
         keepalive_s=table.integer("keepalive_s", low=5, high=3600, default=30),
-        shards=parts,
+        shards=_shards(table),
+        settings=base / settings if settings else None,
+        tls=tls,
     )
     table.finish()
     return broker
 
 
+def _shards(table: Table) -> tuple[str, ...]:
+    """Read which shards are ours: "+" for all, or two-digit hex numbers and ranges of them."""
+    allowed = "+ for all, or 00 to ff and ranges of them, as in 00-7f,a0"
+    text = table.string("shards", default="+", allowed=allowed)
+    if text == "+":
+        return ("+",)
+    shards: list[str] = []
+    for part in (part.strip() for part in text.split(",")):
+        first, _, last = part.partition("-")
+        if not re.fullmatch(_SHARD, part) or (last and last < first):
+            table.problem("shards", f"holds {part!r}; allowed: {allowed}")
+            continue
+        numbers = range(int(first, 16), int(last or first, 16) + 1)
+        shards += [f"{number:02x}" for number in numbers]
+    if len(set(shards)) < len(shards):
+        table.problem("shards", f"is {text!r}, which names a shard twice")
+    return tuple(shards)
+
+
+def _tls(table: Table, base: Path) -> TLS | None:
+    ca, cert, key = (
+        _path(table, base, name, what)
+        for name, what in (
+            ("tls_ca", "a PEM file with the CA of the broker's certificate"),
+            ("tls_cert", "a PEM file with the gateway's certificate"),
+            ("tls_key", "a PEM file with its key"),
+        )
+    )
+    if ca is None:
+        if cert or key:
+            table.problem("tls_ca", "is missing; allowed: the CA of the broker's certificate")
+        return None
+    if (cert is None) != (key is None):
+        table.problem("tls_key" if cert else "tls_cert", "is missing; the two belong together")
+        return None
+    tls = TLS(ca, cert, key)
+    try:
+        context(tls)
+    except TLSError as error:
+        table.problem(
+            f"tls_{error.which}", f"is {str(getattr(tls, error.which))!r}: {error.reason}"
+        )
+    return tls
+
+
+def _revocation(table: Table, base: Path) -> Revocation:
+    revocation = Revocation(
+        password_file=_path(table, base, "password_file", "the broker's password file"),
+        crl_file=_path(table, base, "crl_file", "the broker's revocation list (crlfile)"),
+        ca_cert=_path(table, base, "ca_cert", "the certificate of the devices' CA"),
+        ca_key=_path(table, base, "ca_key", "its key"),
+        certificates=_path(table, base, "certificates", "a folder with the devices' certificates"),
+        listener=table.string("listener", default="", pattern=_LISTENER, allowed="HOST:PORT"),
+        reload=table.string("reload", default="", allowed="a command"),
+    )
+    try:
+        shlex.split(revocation.reload)
+    except ValueError as error:
+        table.problem("reload", f"is {revocation.reload!r}: {error}")
+    if revocation.crl_file and revocation.ca_key and not revocation.ca_cert:
+        table.problem("ca_cert", "is missing; ca_key needs it")
+    table.finish()
+    return revocation
+
+
+def _path(table: Table, base: Path, key: str, what: str) -> Path | None:
+    name = table.string(key, default="", allowed=what)
+    return base / name if name else None
+
+
 def _series(table: Table, base: Path, data: Path, environ: Mapping[str, str]) -> Series:
     url = table.string(
-        "url", default="sqlite:series.sqlite", pattern=_SERIES, allowed=_SERIES_ALLOWED
+        "url", default="sqlite:series", pattern=_SERIES, allowed=_SERIES_ALLOWED
     )
     if url.startswith("sqlite:"):
         url = f"sqlite:{data / url.removeprefix('sqlite:')}"
@@ -150,6 +271,10 @@ def _series(table: Table, base: Path, data: Path, environ: Mapping[str, str]) ->
         org=table.string("org", default="fairway"),
         bucket=table.string("bucket", default="fairway"),
         token=_secret(table, "token", base, environ, "FAIRWAY_SERIES_TOKEN"),
+        gzip=table.choice("gzip", ("auto", "on", "off"), "auto"),
+        future_s=table.integer("future_s", low=0, high=86_400, default=600),
+        past_days=table.integer("past_days", low=1, high=3650, default=400),
+        months=table.integer("months", low=0, high=1200, default=0),
     )
     table.finish()
     return series
@@ -193,6 +318,22 @@ def _beidou(table: Table, keys_path: Path) -> BeiDou:
     )
     table.finish()
     return beidou
+
+
+def _operation(table: Table) -> Operation:
+    listen = table.string(
+        "listen",
+        default="127.0.0.1:9108",
+        pattern=_LISTEN + "|",
+        allowed='HOST:PORT, or "" for no pages',
+    )
+    if listen and int(listen.rpartition(":")[2]) > _PORT_MAX:
+        table.problem(
+            "listen", f"is {listen!r}; allowed: ports 0 to {_PORT_MAX}, 0 takes a free one"
+        )
+    operation = Operation(listen=listen, log=table.choice("log", ("text", "json"), "text"))
+    table.finish()
+    return operation
 
 
 def _secret(table: Table, key: str, base: Path, environ: Mapping[str, str], variable: str) -> str:

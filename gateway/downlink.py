@@ -28,3 +28,10 @@ def time_now(ask: int, unix_ms: int, fresh_boot: int | None = None) -> bytes:
     t, ms = divmod(unix_ms - EPOCH_2020 * 1000, 1000)
     n = messages.put_clock_tell(buf, ask, t, ms, fresh_boot)
     return bytes(buf[:n])
+
+
+def want(boot: int, first: int, last: int) -> bytes:
+    """Return the `dn/cmd` payload that asks for records that are missing."""
+    buf = bytearray(32)
+    n = messages.put_want(buf, boot, first, last)
+    return bytes(buf[:n])

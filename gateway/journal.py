@@ -5,46 +5,67 @@
         journal.add(…)
 
 SQLite in WAL mode with `synchronous=FULL`: when a transaction has returned, its rows survive a power
-cut. One process and one thread write; the sinks read through connections of their own
-(`JournalReader`). A row waits (`held`) while its time or its schema is not known, and is released
+cut. One process and one thread write; sinks and people read through connections of their own
+(gateway.reading). A row waits (`held`) while its time or its schema is not known, and is released
 later: sinks follow two cursors, one over `records` and one over `releases`.
 """
 
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+import cbor2
+
+from gateway import deadletters
+from gateway.ranges import Ranges
 
 GO: Final = 0
 AWAITS_DATE: Final = 1
 AWAITS_SCHEMA: Final = 2
 
+CHECKED_MAX: Final = 256 << 20  # bytes of a journal that is checked whole before the start
+_WAL_MAX: Final = 64 << 20  # bytes that its write-ahead log keeps when it is done with
+_MARK_MS: Final = 1000
+
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS records (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    device TEXT NOT NULL, boot INTEGER NOT NULL, seq INTEGER NOT NULL,
-    schema INTEGER NOT NULL,
-    t INTEGER NOT NULL,       -- as in the record; negative: -1 - uptime
-    time INTEGER,             -- seconds since 2020; null while, or for ever, unknown
-    dated INTEGER NOT NULL,   -- how the time is known: agent.wire.body.DATED
-    held INTEGER NOT NULL,    -- 0 goes to the sinks, 1 awaits its date, 2 awaits its schema
-    link INTEGER NOT NULL, received_ms INTEGER NOT NULL, raw BLOB NOT NULL,
-    UNIQUE (device, boot, seq));
-CREATE INDEX IF NOT EXISTS records_held ON records (device, boot) WHERE held != 0;
-CREATE INDEX IF NOT EXISTS records_received ON records (received_ms);
-CREATE TABLE IF NOT EXISTS releases (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, record INTEGER NOT NULL,
-    at_ms INTEGER NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)));
-CREATE TABLE IF NOT EXISTS ranges (
-    device TEXT NOT NULL, boot INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    PRIMARY KEY (device, boot, first)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS boots (
     sight INTEGER PRIMARY KEY AUTOINCREMENT,   -- order of first sight
     device TEXT NOT NULL, boot INTEGER NOT NULL,
     epoch INTEGER,                             -- seconds since 2020 at uptime 0; null while unknown
+    first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
+    duplicates INTEGER NOT NULL DEFAULT 0, conflicts INTEGER NOT NULL DEFAULT 0,
+    filled INTEGER NOT NULL DEFAULT 0,         -- came after a later one had
+    source INTEGER, uncertainty_ms INTEGER,    -- of the newest clock record
+    saved INTEGER NOT NULL DEFAULT 0,          -- grows with every change of this row
     UNIQUE (device, boot));
+CREATE INDEX IF NOT EXISTS boots_saved ON boots (saved);
+CREATE TABLE IF NOT EXISTS records (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    sight INTEGER NOT NULL, seq INTEGER NOT NULL,
+    time INTEGER,             -- seconds since 2020; null while, or for ever, unknown
+    dated INTEGER NOT NULL,   -- how the time is known: agent.wire.body.DATED
+    held INTEGER NOT NULL,    -- 0 goes to the sinks, 1 awaits its date, 2 awaits its schema
+    flawed INTEGER NOT NULL,  -- whether a value is outside its field's range
+    link INTEGER NOT NULL, received_ms INTEGER NOT NULL, raw BLOB NOT NULL,
+    UNIQUE (sight, seq));
+CREATE INDEX IF NOT EXISTS records_held ON records (sight) WHERE held != 0;
+CREATE TABLE IF NOT EXISTS releases (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, record INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS marks (             -- what was committed before a time
+    at_ms INTEGER PRIMARY KEY, record INTEGER NOT NULL, release INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ranges (            -- what was ever committed
+    sight INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    PRIMARY KEY (sight, first)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS told (              -- what a device gave up, or what was no record
+    sight INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, lost INTEGER NOT NULL,
+    PRIMARY KEY (sight, first, last)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS heard (             -- when a boot was last heard by a link
+    sight INTEGER NOT NULL, link INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+    PRIMARY KEY (sight, link)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS handed (
     device TEXT NOT NULL, lost INTEGER NOT NULL, fresh INTEGER NOT NULL,
     PRIMARY KEY (device, lost)) WITHOUT ROWID;
@@ -56,42 +77,40 @@ CREATE TABLE IF NOT EXISTS conflicts (
     device TEXT NOT NULL, boot INTEGER NOT NULL, seq INTEGER NOT NULL,
     link INTEGER NOT NULL, received_ms INTEGER NOT NULL, raw BLOB NOT NULL,
     UNIQUE (device, boot, seq, raw));
-CREATE TABLE IF NOT EXISTS dead_letters (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    topic TEXT NOT NULL, device TEXT, boot INTEGER, seq INTEGER,
-    reason TEXT NOT NULL, detail TEXT NOT NULL, position INTEGER NOT NULL,
-    received_ms INTEGER NOT NULL, raw BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-DEAD_LETTERS_MAX: Final = 10_000  # kept for inspection; all are counted
+CONFLICTS_MAX: Final = 10_000  # kept for inspection; all are counted
 
 
 class JournalError(Exception):
     """The journal cannot be opened or is damaged; says which file and what to do."""
 
 
-class Row(NamedTuple):
-    """A record on its way to a sink."""
+@dataclass(slots=True, eq=False)
+class Account:
+    """One start of a device as the journal knows it. Times are Unix milliseconds.
 
-    id: int
+    `told` holds (first, last, lost): of this range so many are known never to come. `changed` is true
+    while the file does not have all of it yet; what decides about duplicates, `seen`, always is there
+    with the commit.
+    """
+
     device: str
     boot: int
-    seq: int
-    schema: int
-    time: int | None
-    dated: int
-    link: int
-    received_ms: int
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Boot:
-    """What is known of one start of a device: its place in the order of sight, its epoch."""
-
     sight: int
     epoch: int | None
+    first_ms: int
+    last_ms: int
+    duplicates: int
+    conflicts: int
+    filled: int
+    source: int | None
+    uncertainty_ms: int | None
+    seen: Ranges
+    told: set[tuple[int, int, int]]
+    heard: dict[int, int]
+    changed: bool = False
 
 
 class Journal:
@@ -105,15 +124,26 @@ class Journal:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._db = _open(path)
-            self._db.executescript(_SCHEMA)
-            (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+            size = path.stat().st_size if path.exists() else 0
+            self._db = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, timeout=10
+            )
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute(f"PRAGMA journal_size_limit = {_WAL_MAX}")
+            verdict = check(self._db) if size <= CHECKED_MAX else ""
+            self._db.executescript(_SCHEMA + deadletters.SCHEMA)
+            (self._saved,) = self._db.execute(
+                "SELECT coalesce(max(saved), 0) FROM boots"
+            ).fetchone()
         except sqlite3.DatabaseError as error:
             raise JournalError(
                 f"{path}: {error}; move it away and keep it: it may hold data"
             ) from error
-        if verdict != "ok":
+        if verdict:
             raise JournalError(f"{path} is damaged ({verdict}); move it away and keep it")
+        self.dead_letters = deadletters.DeadLetters(self._db)
+        self._marked_ms = 0
 
     def close(self) -> None:
         """Close the file."""
@@ -132,112 +162,196 @@ class Journal:
             raise
 
     def add(self, rows: list[tuple[object, ...]]) -> None:
-        """Add records: (device, boot, seq, schema, t, time, dated, held, link, received_ms, raw)."""
+        """Add records: (sight, seq, time, dated, held, flawed, link, received_ms, raw)."""
         self._db.executemany(
-            "INSERT INTO records (device, boot, seq, schema, t, time, dated, held, link,"
-            " received_ms, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO records (sight, seq, time, dated, held, flawed, link, received_ms, raw)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
 
-    def raw_of(self, device: str, boot: int, seq: int) -> bytes | None:
+    def mark(self, now_ms: int) -> None:
+        """Note, about every second, what was committed before now; first thing in a transaction."""
+        if abs(now_ms - self._marked_ms) >= _MARK_MS:
+            self._db.execute(
+                "INSERT OR IGNORE INTO marks VALUES (?, (SELECT coalesce(max(id), 0) FROM records),"
+                " (SELECT coalesce(max(id), 0) FROM releases))",
+                (now_ms,),
+            )
+            self._marked_ms = now_ms
+
+    def raw_of(self, sight: int, seq: int) -> bytes | None:
         """Return a record's bytes, or None when it is no longer here."""
         row = self._db.execute(
-            "SELECT raw FROM records WHERE device = ? AND boot = ? AND seq = ?",
-            (device, boot, seq),
+            "SELECT raw FROM records WHERE sight = ? AND seq = ?", (sight, seq)
         ).fetchone()
         return None if row is None else row[0]
 
-    def ranges(self, device: str, boot: int) -> list[tuple[int, int]]:
-        """Return what was ever committed of a boot."""
+    def knows(self, device: str, boot: int) -> bool:
+        """Return whether a boot has been seen."""
+        found = self._db.execute(
+            "SELECT 1 FROM boots WHERE device = ? AND boot = ?", (device, boot)
+        ).fetchone()
+        return found is not None
+
+    def account(self, device: str, boot: int, now_ms: int) -> Account:
+        """Return what is known of a boot; at first sight it is noted."""
+        row = self._db.execute(
+            "SELECT sight, epoch, first_ms, last_ms, duplicates, conflicts, filled, source,"
+            " uncertainty_ms FROM boots WHERE device = ? AND boot = ?",
+            (device, boot),
+        ).fetchone()
+        if row is None:
+            cursor = self._db.execute(
+                "INSERT INTO boots (device, boot, first_ms, last_ms) VALUES (?, ?, ?, ?)",
+                (device, boot, now_ms, now_ms),
+            )
+            row = (cursor.lastrowid, None, now_ms, now_ms, 0, 0, 0, None, None)
+        (sight, epoch, first_ms, last_ms, duplicates, conflicts, filled, source, uncertainty) = row
+        key = (sight,)
+        return Account(
+            device=device,
+            boot=boot,
+            sight=sight,
+            epoch=epoch,
+            first_ms=first_ms,
+            last_ms=last_ms,
+            duplicates=duplicates,
+            conflicts=conflicts,
+            filled=filled,
+            source=source,
+            uncertainty_ms=uncertainty,
+            seen=Ranges(self._db.execute("SELECT first, last FROM ranges WHERE sight = ?", key)),
+            told=set(self._db.execute("SELECT first, last, lost FROM told WHERE sight = ?", key)),
+            heard=dict(self._db.execute("SELECT link, at_ms FROM heard WHERE sight = ?", key)),
+        )
+
+    def gappy(self, since_ms: int) -> list[tuple[str, int]]:
+        """Return the boots (device, boot) heard since a time of which something is missing."""
         return self._db.execute(
-            "SELECT first, last FROM ranges WHERE device = ? AND boot = ?", (device, boot)
+            "SELECT device, boot FROM boots WHERE last_ms >= ? AND sight IN"
+            " (SELECT sight FROM ranges GROUP BY sight HAVING count(*) > 1 OR min(first) > 0)",
+            (since_ms,),
         ).fetchall()
 
-    def save_ranges(self, device: str, boot: int, ranges: list[tuple[int, int]]) -> None:
-        """Replace what was committed of a boot."""
-        self._db.execute("DELETE FROM ranges WHERE device = ? AND boot = ?", (device, boot))
+    def save_ranges(self, accounts: Iterable[Account]) -> None:
+        """Bring the table of what was committed up to these accounts."""
+        gone: list[tuple[int, int]] = []
+        changed: list[tuple[int, int, int]] = []
+        for account in accounts:
+            left, new = account.seen.take_changes()
+            gone.extend((account.sight, first) for first in left)
+            changed.extend((account.sight, first, last) for first, last in new)
+        if gone:
+            self._db.executemany("DELETE FROM ranges WHERE sight = ? AND first = ?", gone)
+        self._db.executemany("INSERT OR REPLACE INTO ranges VALUES (?, ?, ?)", changed)
+
+    def save_accounts(self, accounts: Iterable[Account]) -> None:
+        """Save the rest of these accounts."""
+        for account in accounts:
+            self._saved += 1
+            self._db.execute(
+                "UPDATE boots SET epoch = ?, first_ms = ?, last_ms = ?, duplicates = ?,"
+                " conflicts = ?, filled = ?, source = ?, uncertainty_ms = ?, saved = ?"
+                " WHERE sight = ?",
+                (
+                    account.epoch, account.first_ms, account.last_ms, account.duplicates,
+                    account.conflicts, account.filled, account.source, account.uncertainty_ms,
+                    self._saved, account.sight,
+                ),
+            )  # fmt: skip
+            self._db.executemany(
+                "INSERT OR REPLACE INTO heard VALUES (?, ?, ?)",
+                [(account.sight, link, at_ms) for link, at_ms in account.heard.items()],
+            )
+            account.changed = False
+
+    def tell(self, account: Account, first: int, last: int, lost: int) -> None:
+        """Note that of a range so many will never come."""
+        account.told.add((first, last, lost))
+        self._db.execute(
+            "INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?)", (account.sight, first, last, lost)
+        )
+
+    def date_boot(self, sight: int, epoch: int, dated: int) -> int:
+        """Give a boot its epoch and release the rows that waited for it; return how many.
+
+        A waiting row's `time` is null; its own says, as a negative number, the uptime.
+        """
+        self._db.execute("UPDATE boots SET epoch = ? WHERE sight = ?", (epoch, sight))
+        waiting = self._db.execute(
+            "SELECT id, held, raw FROM records WHERE sight = ? AND held != 0 AND time IS NULL",
+            (sight,),
+        ).fetchall()
         self._db.executemany(
-            "INSERT INTO ranges VALUES (?, ?, ?, ?)",
-            [(device, boot, first, last) for first, last in ranges],
+            f"UPDATE records SET time = ?, dated = ?, held = iif(held = {AWAITS_DATE}, {GO}, held)"  # noqa: S608  (constants)
+            " WHERE id = ?",
+            [(epoch - 1 - _head(raw)[3], dated, id_) for id_, _, raw in waiting],
         )
+        free = [(id_,) for id_, held, _ in waiting if held == AWAITS_DATE]
+        self._db.executemany("INSERT INTO releases (record) VALUES (?)", free)
+        return len(free)
 
-    def boot(self, device: str, boot: int) -> Boot | None:
-        """Return what is known of a boot."""
-        row = self._db.execute(
-            "SELECT sight, epoch FROM boots WHERE device = ? AND boot = ?", (device, boot)
-        ).fetchone()
-        return None if row is None else Boot(*row)
-
-    def see_boot(self, device: str, boot: int) -> Boot:
-        """Note the first sight of a boot."""
-        cursor = self._db.execute("INSERT INTO boots (device, boot) VALUES (?, ?)", (device, boot))
-        return Boot(int(cursor.lastrowid or 0), None)
-
-    def date_boot(self, device: str, boot: int, epoch: int, dated: int) -> int:
-        """Give a boot its epoch and release the rows that waited for it; return how many."""
-        self._db.execute(
-            "UPDATE boots SET epoch = ? WHERE device = ? AND boot = ?", (epoch, device, boot)
-        )
-        self._db.execute(
-            "UPDATE records SET time = ? + (-1 - t), dated = ?"
-            " WHERE device = ? AND boot = ? AND held = ? AND time IS NULL",
-            (epoch, dated, device, boot, AWAITS_SCHEMA),
-        )
-        where = f"device = ? AND boot = ? AND held = {AWAITS_DATE}"
-        return self._release(
-            "time = ? + (-1 - t), dated = ?", (epoch, dated), where, (device, boot)
-        )
-
-    def give_up_dating(self, before_ms: int, dated: int) -> int:
+    def give_up_dating(self, before_ms: int) -> int:
         """Release rows received before `before_ms` without a time; return how many."""
-        where = f"held = {AWAITS_DATE} AND received_ms < ?"
-        return self._release("time = NULL, dated = ?", (dated,), where, (before_ms,))
+        return self._release(f"held = {AWAITS_DATE} AND received_ms < ?", (before_ms,))
 
-    def release_schema(self, schema_id: int) -> int:
-        """Release rows whose schema is known now; return how many. Undated ones go on waiting."""
-        where = f"schema = ? AND held = {AWAITS_SCHEMA}"
-        self._db.execute(
-            f"UPDATE records SET held = {AWAITS_DATE} WHERE {where} AND time IS NULL",  # noqa: S608  (constants)
-            (schema_id,),
+    def release_schemas(self, known: int) -> int:
+        """Release rows that waited for their schema and whose schema is at most `known`.
+
+        Return how many. They are marked as flawed: nobody has held them against it yet. Undated ones
+        go on waiting, for their date.
+        """
+        rows = self._db.execute(
+            f"SELECT id, time, raw FROM records WHERE held = {AWAITS_SCHEMA}"  # noqa: S608
+        ).fetchall()
+        ready = [(id_, time_) for id_, time_, raw in rows if _head(raw)[0] <= known]
+        self._db.executemany(
+            "UPDATE records SET flawed = 1, held = ? WHERE id = ?",
+            [(GO if time_ is not None else AWAITS_DATE, id_) for id_, time_ in ready],
         )
-        return self._release("dated = dated", (), where, (schema_id,))
+        free = [(id_,) for id_, time_ in ready if time_ is not None]
+        self._db.executemany("INSERT INTO releases (record) VALUES (?)", free)
+        return len(free)
 
-    def _release(
-        self, change: str, values: tuple[object, ...], where: str, keys: tuple[object, ...]
-    ) -> int:
+    def release_again(self, device: str, boot: int, seq: int) -> bool:
+        """Hand a record to the sinks once more; return whether it is still here."""
+        cursor = self._db.execute(
+            "INSERT INTO releases (record) SELECT id FROM records JOIN boots USING (sight)"
+            " WHERE device = ? AND boot = ? AND seq = ? AND held = 0",
+            (device, boot, seq),
+        )
+        return cursor.rowcount == 1
+
+    def _release(self, where: str, keys: tuple[object, ...]) -> int:
         # The texts are this module's own; every value is bound.
         self._db.execute(
             f"INSERT INTO releases (record) SELECT id FROM records WHERE {where}",  # noqa: S608
             keys,
         )
-        cursor = self._db.execute(
-            f"UPDATE records SET {change}, held = {GO} WHERE {where}",  # noqa: S608
-            values + keys,
-        )
-        return cursor.rowcount
+        return self._db.execute(
+            f"UPDATE records SET held = {GO} WHERE {where}",  # noqa: S608
+            keys,
+        ).rowcount
 
     def add_conflict(
-        self, device: str, boot: int, seq: int, link: int, received_ms: int, raw: bytes
+        self, account: Account, seq: int, link: int, received_ms: int, raw: bytes
     ) -> bool:
         """Keep other bytes of an identity apart; return whether these were not there yet."""
         cursor = self._db.execute(
             "INSERT OR IGNORE INTO conflicts (device, boot, seq, link, received_ms, raw)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            (device, boot, seq, link, received_ms, raw),
+            (account.device, account.boot, seq, link, received_ms, raw),
         )
+        if cursor.rowcount == 1:
+            self._db.execute(
+                "DELETE FROM conflicts WHERE id <= (SELECT max(id) FROM conflicts) - ?",
+                (CONFLICTS_MAX,),
+            )
         return cursor.rowcount == 1
 
-    def add_dead_letters(self, rows: list[tuple[object, ...]]) -> None:
-        """Add (topic, device, boot, seq, reason, detail, position, received_ms, raw)."""
-        self._db.executemany(
-            "INSERT INTO dead_letters (topic, device, boot, seq, reason, detail, position,"
-            " received_ms, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            rows,
-        )
-        self._db.execute(
-            "DELETE FROM dead_letters WHERE id <= (SELECT max(id) FROM dead_letters) - ?",
-            (DEAD_LETTERS_MAX,),
-        )
+    def purge_conflicts(self) -> int:
+        """Delete what is kept of conflicts; return how many."""
+        return self._db.execute("DELETE FROM conflicts").rowcount
 
     def state(self, device: str) -> tuple[int, int, int, int] | None:
         """Return (boot, connection, up, at_ms) of a device."""
@@ -245,12 +359,6 @@ class Journal:
             "SELECT boot, connection, up, at_ms FROM states WHERE device = ?", (device,)
         ).fetchone()
         return row
-
-    def states(self) -> list[tuple[str, int, int, int, int]]:
-        """Return every device's state."""
-        return self._db.execute(
-            "SELECT device, boot, connection, up, at_ms FROM states"
-        ).fetchall()
 
     def save_state(self, device: str, boot: int, connection: int, up: int, at_ms: int) -> None:
         """Replace a device's state."""
@@ -283,100 +391,56 @@ class Journal:
             changes.items(),
         )
 
-    def prune(self, received_before_ms: int, passed_id: int, passed_release: int) -> int:
-        """Delete records that every sink has passed and that are old; return how many."""
-        self._db.execute(
-            "DELETE FROM releases WHERE id <= ? AND at_ms < ?",
-            (passed_release, received_before_ms),
-        )
-        cursor = self._db.execute(
-            "DELETE FROM records WHERE received_ms < ? AND id <= ? AND held = 0"
-            " AND id NOT IN (SELECT record FROM releases)",
-            (received_before_ms, passed_id),
-        )
-        return cursor.rowcount
-
-
-class JournalReader:
-    """A reading side of its own, for one thread; works beside the writer and in other processes."""
-
-    def __init__(self, path: Path) -> None:
-        if not path.exists():
-            raise JournalError(f"{path}: there is no journal here")
-        self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    def records(self, after: int, limit: int) -> list[Row]:
-        """Return records behind a cursor, in the order of commitment."""
-        rows = self._db.execute(
-            "SELECT id, device, boot, seq, schema, time, dated, link, received_ms, raw"
-            " FROM records WHERE id > ? AND held = 0 ORDER BY id LIMIT ?",
-            (after, limit),
-        )
-        return [Row(*row) for row in rows]
-
-    def releases(self, after: int, limit: int) -> tuple[int, list[Row]]:
-        """Return (the new cursor, records released behind the old one)."""
-        rows = self._db.execute(
-            "SELECT r.id, device, boot, seq, schema, time, dated, link, received_ms, raw, l.id"
-            " FROM releases l JOIN records r ON r.id = l.record"
-            " WHERE l.id > ? ORDER BY l.id LIMIT ?",
-            (after, limit),
-        ).fetchall()
-        return (rows[-1][-1] if rows else after), [Row(*row[:-1]) for row in rows]
-
-    def cursors_at(self, unix_ms: int) -> tuple[int, int]:
-        """Return the cursors (records, releases) that leave everything since a time before them."""
-        return (
-            self._before("SELECT min(id) FROM records WHERE received_ms >= ?", "records", unix_ms),
-            self._before("SELECT min(id) FROM releases WHERE at_ms >= ?", "releases", unix_ms),
-        )
-
-    def _before(self, query: str, table: str, unix_ms: int) -> int:
-        (first,) = self._db.execute(query, (unix_ms,)).fetchone()
-        if first is not None:
-            return int(first) - 1
-        (last,) = self._db.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()  # noqa: S608  (ours)
-        return int(last)
-
     def counters(self) -> dict[str, int]:
-        """Return every counter, and how many rows wait."""
-        out = dict(self._db.execute("SELECT name, value FROM counters"))
-        for held, name in ((AWAITS_DATE, "awaiting_date"), (AWAITS_SCHEMA, "awaiting_schema")):
-            (out[name],) = self._db.execute(
-                "SELECT count(*) FROM records WHERE held = ? AND held != 0", (held,)
-            ).fetchone()
-        return out
+        """Return every counter."""
+        return dict(self._db.execute("SELECT name, value FROM counters"))
 
-    def states(self) -> list[tuple[str, int, int, int, int]]:
-        """Return (device, boot, connection, up, at_ms) of every device."""
-        return self._db.execute(
-            "SELECT device, boot, connection, up, at_ms FROM states"
-        ).fetchall()
+    def used_bytes(self) -> int:
+        """Return how much of the file is in use; what was deleted is used again, not given back."""
+        (pages,) = self._db.execute("PRAGMA page_count").fetchone()
+        (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
+        (size,) = self._db.execute("PRAGMA page_size").fetchone()
+        return int((pages - free) * size)
 
-    def dead_letters(self, limit: int) -> list[sqlite3.Row]:
-        """Return the latest dead letters, newest first."""
-        self._db.row_factory = sqlite3.Row
-        return self._db.execute(
-            "SELECT * FROM dead_letters ORDER BY id DESC LIMIT ?", (limit,)
-        ).fetchall()
+    def prune(self, before_ms: int, passed: tuple[int, int], limit: int) -> int:
+        """Delete up to `limit` records committed before a time that every sink has passed.
 
-    def accounts(self) -> list[tuple[str, int, int, int, int]]:
-        """Return (device, boot, first, last, missing) per boot, in the order of sight."""
-        return self._db.execute(
-            "SELECT b.device, b.boot, min(first), max(last),"
-            " max(last) + 1 - sum(last - first + 1)"
-            " FROM boots b JOIN ranges r ON r.device = b.device AND r.boot = b.boot"
-            " GROUP BY b.sight ORDER BY b.sight"
-        ).fetchall()
+        `passed` are the slowest sink's cursors (records, releases). Return how many went.
+        """
+        marked = self._db.execute(
+            "SELECT at_ms, record, release FROM marks WHERE at_ms <= ? ORDER BY at_ms DESC LIMIT 1",
+            (before_ms,),
+        ).fetchone()
+        if marked is None:
+            return 0
+        at_ms, record, release = marked
+        self._db.execute(
+            "DELETE FROM releases WHERE id <= ? AND id IN"
+            " (SELECT id FROM releases ORDER BY id LIMIT ?)",
+            (min(passed[1], release), limit),
+        )
+        gone = self._db.execute(
+            "DELETE FROM records WHERE id IN (SELECT id FROM records WHERE id <= ? AND held = 0"
+            " AND id NOT IN (SELECT record FROM releases) ORDER BY id LIMIT ?)",
+            (min(passed[0], record), limit),
+        ).rowcount
+        if gone < limit:
+            self._db.execute("DELETE FROM marks WHERE at_ms < ?", (at_ms,))
+        return gone
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA journal_size_limit = 67108864")
-    return db
+def _head(raw: bytes) -> list[int]:
+    """Return schema, boot, seq and t of a record that was committed, and so is one."""
+    head: list[int] = cbor2.loads(raw)[:4]
+    return head
+
+
+def check(db: sqlite3.Connection) -> str:
+    """Return what is wrong with an open journal; nothing if it is whole."""
+    (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    return "" if verdict == "ok" else str(verdict)
+
+
+def now_ms() -> int:
+    """Return the time as Unix milliseconds."""
+    return time.time_ns() // 1_000_000

@@ -195,6 +195,14 @@ class Orders:
         what, values = f"state = ?, ended_ms = ?{_BLANK}", (UNREACHED, now_ms)
         return self._change(order, what, values, now_ms, UNREACHED, why, only_new=True)
 
+    def note(self, device: str, who: str, what: str, detail: str, now_ms: int) -> None:
+        """Write a row of the audit that is about no order; its number is 0."""
+        self._db.execute(
+            "INSERT INTO audit (at_ms, number, device, who, what, detail)"
+            " VALUES (?, 0, ?, ?, ?, ?)",
+            (now_ms, device, who, what, detail),
+        )
+
     def audit(self, limit: int, device: str | None = None) -> list[Entry]:
         """Return the latest rows of the audit, the oldest of them first."""
         rows = self._db.execute(

@@ -13,7 +13,11 @@ from collections.abc import Iterable, Iterator
 
 
 class Ranges:
-    """A set of integers, kept as disjoint ranges [first, last] in rising order."""
+    """A set of integers, kept as disjoint ranges [first, last] in rising order.
+
+    It remembers which ranges changed, by their first numbers, so that a table of them can follow
+    (`take_changes`).
+    """
 
     def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
         self._firsts: list[int] = []
@@ -21,6 +25,8 @@ class Ranges:
         for first, last in sorted(ranges):
             self._firsts.append(first)
             self._lasts.append(last)
+        self._changed: set[int] = set()
+        self._gone: set[int] = set()
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return zip(self._firsts, self._lasts, strict=True)
@@ -29,37 +35,84 @@ class Ranges:
         i = bisect_right(self._firsts, n) - 1
         return i >= 0 and n <= self._lasts[i]
 
+    def __len__(self) -> int:
+        """Return how many numbers are in it."""
+        return sum(self._lasts) - sum(self._firsts) + len(self._firsts)
+
+    @property
+    def highest(self) -> int:
+        """The highest number, or -1."""
+        return self._lasts[-1] if self._lasts else -1
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is absent below the highest."""
+        return not self._firsts or (len(self._firsts) == 1 and self._firsts[0] == 0)
+
     def add(self, n: int) -> bool:
         """Add one number; return whether it was new."""
         firsts, lasts = self._firsts, self._lasts
+        if lasts and lasts[-1] == n - 1:  # nearly always
+            lasts[-1] = n
+            self._changed.add(firsts[-1])
+            return True
         i = bisect_right(firsts, n) - 1
         if i >= 0 and n <= lasts[i]:
             return False
-        joins_left = i >= 0 and lasts[i] == n - 1
-        joins_right = i + 1 < len(firsts) and firsts[i + 1] == n + 1
-        if joins_left and joins_right:
-            lasts[i] = lasts.pop(i + 1)
-            firsts.pop(i + 1)
-        elif joins_left:
+        if i >= 0 and lasts[i] == n - 1:
             lasts[i] = n
-        elif joins_right:
+            if i + 1 < len(firsts) and firsts[i + 1] == n + 1:
+                lasts[i] = lasts.pop(i + 1)
+                self._leave(firsts.pop(i + 1))
+            self._changed.add(firsts[i])
+        elif i + 1 < len(firsts) and firsts[i + 1] == n + 1:
+            self._leave(firsts[i + 1])
             firsts[i + 1] = n
+            self._changed.add(n)
         else:
             firsts.insert(i + 1, n)
             lasts.insert(i + 1, n)
+            self._changed.add(n)
         return True
 
+    def _leave(self, first: int) -> None:
+        self._changed.discard(first)
+        self._gone.add(first)
+
+    def take_changes(self) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return (firsts of ranges that are no more, ranges that are new or longer) since last asked."""
+        changed = []
+        for first in self._changed:
+            i = bisect_right(self._firsts, first) - 1
+            changed.append((first, self._lasts[i]))
+        gone = list(self._gone - self._changed) if self._gone else []
+        self._changed.clear()
+        self._gone.clear()
+        return gone, changed
+
+    def gaps(self) -> Iterator[tuple[int, int]]:
+        """Yield the ranges that are absent below the highest; sequence numbers start at 0."""
+        expected = 0
+        for first, last in self:
+            if first > expected:
+                yield expected, first - 1
+            expected = last + 1
+
     def missing(self) -> int:
-        """Return how many numbers are absent below the highest; sequence numbers start at 0."""
-        if not self._lasts:
-            return 0
-        held = sum(last - first + 1 for first, last in self)
-        return self._lasts[-1] + 1 - held
+        """Return how many numbers are absent below the highest."""
+        return self.highest + 1 - len(self)
 
 
 def spans(numbers: Iterable[int]) -> list[tuple[int, int]]:
     """Return the ranges that exactly these numbers make."""
-    out = Ranges()
-    for n in numbers:
-        out.add(n)
-    return list(out)
+    out: list[tuple[int, int]] = []
+    first = last = -2
+    for n in sorted(numbers):
+        if n > last + 1:
+            if last >= 0:
+                out.append((first, last))
+            first = n
+        last = n
+    if last >= 0:
+        out.append((first, last))
+    return out

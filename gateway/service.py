@@ -1,145 +1,214 @@
-"""The gateway's process: input, journal, acknowledgement, sinks.
+"""The gateway's process: inputs, journal, acknowledgement; the sinks are its children.
 
-One thread (the caller's) takes messages from the queue, commits them in batches and acknowledges
-them; paho's thread fills the queue; each sink has its own.
+One thread (the caller's) takes deliveries from the inbox, commits them in batches and acknowledges
+them; every input has a thread that fills the inbox, every sink a process that reads the journal.
 """
 
+import fcntl
 import logging
-import queue
 import sqlite3
 import threading
 import time
-from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
-from gateway import downlink
-from gateway.accept import Acceptor, Outcome
+from gateway import downlink, tls
+from gateway.accept import Acceptor, Message, Outcome
+from gateway.broker_settings import check_broker_settings
 from gateway.commands import DeskThread
 from gateway.config import Config
-from gateway.inputs.mqtt import MQTTInput, Pending
+from gateway.gaps import Gaps
+from gateway.inbox import Delivery, Inbox
+from gateway.inputs.mqtt import MQTTInput
 from gateway.inputs.rdss import RDSSInput
-from gateway.journal import Journal
-from gateway.sinks.centre import CentreSink
-from gateway.sinks.cursors import Cursors
-from gateway.sinks.influx import InfluxSink
-from gateway.sinks.sink import Sink
-from gateway.sinks.sqlite import SQLiteSink
+from gateway.journal import Journal, JournalError, now_ms
+from gateway.operation import OperationServer
+from gateway.replay import Replays
+from gateway.retention import Retention
+from gateway.revocation import Revocations
+from gateway.sinks import process
+from gateway.status import Status
 from gateway.updates import SenderThread
 
 log = logging.getLogger(__name__)
 
-_DAY_MS: Final = 86_400_000
-_KEEP_MIN_MS: Final = 15 * 60_000  # a store that restarts is sent the last ten minutes again
-_HOUSEKEEPING_S: Final = 60.0
+_HOUSEKEEPING_S: Final = 5.0
 _IDLE_S: Final = 0.5
 _RETRY_S: Final = 1.0
+_LAST_SAID_S: Final = 60.0  # between two lines about a journal that takes nothing
+_SINKS_END_S: Final = 5.0
 
 
 class Service:
-    """A gateway. `run` returns after `stop`.
+    """A gateway. `run` returns after `stop`; `status` may be asked from any thread.
 
     Raises:
-        JournalError: at construction.
+        JournalError: at construction; also when another gateway works in the same folder.
+        RevocationError, TLSError: at construction.
     """
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._stopping = threading.Event()
         config.data.mkdir(parents=True, exist_ok=True)
-        journal = config.data / "journal.sqlite"
-        self._journal = Journal(journal)
-        self._acceptor = Acceptor(self._journal)
-        self._cursors = Cursors(config.data / "cursors.sqlite")
-        self._inbox: queue.Queue[Pending] = queue.Queue(config.queue)
-        self._mqtt = MQTTInput(config.broker, config.name, self._inbox)
-        self._rdss = RDSSInput(config.beidou, self._inbox) if config.beidou.port else None
+        self._lock = lock(config)
+        self._journal = Journal(config.data / "journal.sqlite")
+        self._revocations = Revocations(config.data)
+        revoked = self._revocations.revoked
+        self._acceptor = Acceptor(self._journal, revoked)
+        self._gaps = Gaps()
+        self._replays = Replays(config.data, self._journal, self._acceptor)
+        self._inbox = Inbox(config.queue)
+        self._mqtt = MQTTInput(config.broker, config.name, self._inbox, config.batch, revoked)
+        self._rdss = RDSSInput(config.beidou, self._inbox, revoked) if config.beidou.port else None
+        self._inputs = {"mqtt": self._mqtt} | ({"beidou": self._rdss} if self._rdss else {})
         self._desk = DeskThread(
-            config.data / "commands.sqlite", config.keys, self._command, self._short
+            config.data / "commands.sqlite", config.keys, self._command, self._short, revoked
         )
-        self._updates = SenderThread(config.data / "updates.sqlite", self._update)
-        self._sinks: list[Sink] = []
-        if config.series.url.startswith("sqlite:"):
-            path = Path(config.series.url.removeprefix("sqlite:"))
-            self._sinks.append(SQLiteSink(path, journal, self._cursors))
-        else:
-            self._sinks.append(InfluxSink(config.series, journal, self._cursors))
-        if config.centre.url:
-            self._sinks.append(CentreSink(config.centre, config.name, journal, self._cursors))
+        self._updates = SenderThread(config.data / "updates.sqlite", self._update, revoked)
+        self._sinks = [process.SinkProcess(config, name) for name in process.names(config)]
+        self._retention = Retention(config, self._journal, self._acceptor)
+        self._started_ms = now_ms()
+        self._counters = self._journal.counters()
+        self._bytes = self._journal.used_bytes()
+        self._fault = ""
+        self._commits = 0
+        self._commit_s = 0.0
+        self._committed_ms: int | None = None
+        self._beat_s = time.monotonic()  # when the committing thread last went round
+        self._operation = OperationServer(
+            config.operation.listen, self.status, lambda: self._beat_s
+        )
 
     def stop(self) -> None:
         """Ask it to end."""
         self._stopping.set()
+        self._inbox.stop()
 
     def run(self) -> None:
         """Work until stopped."""
         released = self._acceptor.release_known_schemas()
         if released:
             log.info("%d records of schemas that are known now go on", released)
+        self._warn()
+        self._operation.start()
         for sink in self._sinks:
             sink.start()
-        self._mqtt.start()
+        for source in self._inputs.values():
+            source.start()
         self._desk.start()
         self._updates.start()
-        if self._rdss:
-            self._rdss.start()
         housekeeping_s = 0.0
         while not self._stopping.is_set():
-            batch = self._gather()
-            if batch:
-                self._commit(batch)
+            self._round()
             if time.monotonic() - housekeeping_s > _HOUSEKEEPING_S:
                 housekeeping_s = time.monotonic()
                 self._keep_house()
+        self._operation.stop()
         self._desk.stop()
         self._updates.stop()
-        self._mqtt.stop()
-        if self._rdss:
-            self._rdss.stop()
+        for source in self._inputs.values():
+            source.stop()
+        # What no broker would send again is committed still.
+        self._round()
+        self._keep_house()
         for sink in self._sinks:
             sink.stop()
         for sink in self._sinks:
-            sink.join(5)
+            sink.join(_SINKS_END_S)
+        self._replays.close()
+        self._retention.close()
         self._journal.close()
-        self._cursors.close()
+        self._lock.close()
 
-    def _gather(self) -> list[Pending]:
-        """Return what has come: a batch when it is full, or what came within the linger time."""
-        try:
-            batch = [self._inbox.get(timeout=_IDLE_S)]
-        except queue.Empty:
-            return []
-        until_s = time.monotonic() + self._config.linger_ms / 1000
-        while len(batch) < self._config.batch:
-            try:
-                left_s = until_s - time.monotonic()
-                batch.append(
-                    self._inbox.get(timeout=left_s) if left_s > 0 else self._inbox.get_nowait()
-                )
-            except queue.Empty:
-                break
-        return batch
+    def status(self) -> Status:
+        """Return how it is."""
+        return Status(
+            gateway=self._config.name,
+            started_ms=self._started_ms,
+            inbox=len(self._inbox),
+            inbox_size=self._inbox.size,
+            journal_fault=self._fault,
+            journal_bytes=self._bytes,
+            commits=self._commits,
+            commit_s=self._commit_s,
+            committed_ms=self._committed_ms,
+            inputs={name: source.fault() for name, source in self._inputs.items()},
+            sinks=tuple(sink.status() for sink in self._sinks),
+            counters=self._counters,
+        )
 
-    def _commit(self, batch: list[Pending]) -> None:
+    def _warn(self) -> None:
+        """Say what in the broker's settings and our own certificates will make trouble."""
+        broker = self._config.broker
+        if broker.settings:
+            for fault in check_broker_settings(broker.settings, self._config.batch, broker.user):
+                log.warning("%s", fault)
+        if broker.tls:
+            for warning in tls.warnings(broker.tls, time.time()):
+                log.warning("%s", warning)
+
+    def _round(self) -> None:
+        """Commit what has come, if anything has."""
+        self._beat_s = time.monotonic()
+        config = self._config
+        deliveries = self._inbox.take(config.batch, config.linger_ms / 1000, _IDLE_S)
+        self._revocations.look()
+        if deliveries:
+            self._commit(deliveries)
+
+    def _commit(self, deliveries: list[Delivery]) -> None:
         """Commit, then acknowledge; a journal that refuses is asked again, and nothing is lost."""
-        while True:
-            try:
-                outcome = self._acceptor.commit(pending.message for pending in batch)
-            except sqlite3.Error as error:
-                log.error("the journal does not take it (%s): nothing is acknowledged", error)  # noqa: TRY400  (one line says it)
-                if self._stopping.wait(_RETRY_S):
-                    return
-                continue
-            break
-        for pending in batch:
-            self._mqtt.acknowledge(pending)
+        messages = [message for delivery in deliveries for message in delivery.messages]
+        outcome = self._store(messages)
+        if outcome is None:
+            return
+        for delivery in deliveries:
+            if delivery.done:
+                delivery.done()
         self._send_down(outcome)
         for sink in self._sinks:
             sink.wake()
 
+    def _store(self, messages: list[Message]) -> Outcome | None:
+        """Commit, again and again until the journal takes it; None if stopped meanwhile."""
+        said_s = -_LAST_SAID_S
+        while True:
+            begun_s = time.monotonic()
+            try:
+                outcome = self._acceptor.commit(messages)
+            except sqlite3.Error as error:
+                self._fault = f"the journal takes nothing: {error}"
+                if begun_s - said_s >= _LAST_SAID_S:
+                    said_s = begun_s
+                    log.error("%s; nothing is acknowledged until it does", self._fault)  # noqa: TRY400  (one line says it)
+                self._beat_s = begun_s
+                self._make_room()
+                if self._stopping.wait(_RETRY_S):
+                    return None
+                continue
+            if self._fault:
+                log.info("the journal takes records again")
+                self._fault = ""
+            self._commits += 1
+            self._commit_s += time.monotonic() - begun_s
+            self._committed_ms = now_ms()
+            for account in outcome.touched:
+                self._gaps.note(account, self._committed_ms)
+            return outcome
+
     def _send_down(self, outcome: Outcome) -> None:
-        for device, ranges in outcome.acks.items():
-            for payload in downlink.acks(ranges):
-                self._mqtt.send(device, "ack", payload)
+        down = [
+            (device, "ack", payload)
+            for device, ranges in outcome.acks.items()
+            for payload in downlink.acks(ranges)
+        ]
+        if outcome.fresh:
+            now = now_ms()
+            down += [
+                (device, "cmd", downlink.time_now(ask, now, boot))
+                for device, ask, boot in outcome.fresh
+            ]
+        self._mqtt.send(down)
         if self._rdss:
             for device, ranges in outcome.beidou.items():
                 self._rdss.acknowledge(device, ranges)
@@ -147,31 +216,56 @@ class Service:
             self._desk.take(device, answer)
         for device, report in outcome.updates:
             self._updates.take(device, report)
-        for device, ask, boot in outcome.fresh:
-            now_ms = time.time_ns() // 1_000_000
-            self._mqtt.send(device, "cmd", downlink.time_now(ask, now_ms, boot))
 
     def _command(self, device: str, payload: bytes) -> None:
-        self._mqtt.send(device, "cmd", payload)
+        self._mqtt.send([(device, "cmd", payload)])
 
     def _short(self, device: str, payload: bytes) -> None:
         if self._rdss:
             self._rdss.command(device, payload)
 
     def _update(self, device: str, payload: bytes) -> None:
-        self._mqtt.send(device, "ota", payload)
+        self._mqtt.send([(device, "ota", payload)])
 
     def _keep_house(self) -> None:
-        now_ms = time.time_ns() // 1_000_000
+        now = now_ms()
         try:
-            if self._rdss:
-                self._acceptor.count(self._rdss.take_counts())
-            given_up = self._acceptor.give_up_dating(now_ms - self._config.undated_days * _DAY_MS)
-            passed = self._cursors.slowest([sink.name for sink in self._sinks])
-            before_ms = now_ms - max(self._config.keep_days * _DAY_MS, _KEEP_MIN_MS)
-            pruned = self._acceptor.prune(before_ms, passed.records, passed.releases)
+            for source in self._inputs.values():
+                self._acceptor.count(source.take_counts())
+            self._retention.keep(now)
+            self._replays.answer()
+            self._counters = self._journal.counters()
+            self._bytes = self._journal.used_bytes()
         except sqlite3.Error as error:
             log.warning("housekeeping is put off: %s", error)
             return
-        if given_up or pruned:
-            log.info("%d records go on undated, %d old ones deleted", given_up, pruned)
+        wanted = self._gaps.due(now)
+        if wanted:
+            log.info("%d gaps are asked for", len(wanted))
+            self._mqtt.send(
+                (device, "cmd", downlink.want(boot, first, last))
+                for device, boot, first, last in wanted
+            )
+
+    def _make_room(self) -> None:
+        """Delete what may go, when the disk is full."""
+        try:
+            self._retention.make_room(now_ms())
+        except sqlite3.Error:
+            log.debug("there is no room to make room")
+
+
+def lock(config: Config) -> IO[str]:
+    """Take a data folder for this process alone; it is free again when the file is closed.
+
+    Raises:
+        JournalError: another gateway has it.
+    """
+    path = config.data / "lock"
+    held = path.open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        held.close()
+        raise JournalError(f"{config.data}: another gateway works here already") from error
+    return held

@@ -23,6 +23,7 @@ from typing import Final
 from agent.errors import RemoteError
 from agent.wire import codes, messages, schema, words
 from agent.wire.release import Release
+from gateway.revocation import nobody
 from gateway.rollouts import Rollout, Rollouts
 
 log = logging.getLogger(__name__)
@@ -75,13 +76,18 @@ class _Going:
 class Sender:
     """The rollouts that are open. `send` takes a device and a payload for dn/ota.
 
+    A `revoked` device is offered nothing, and what it was offered ends.
+
     Raises:
         sqlite3.Error: from every method, when the rollouts' file does not take it.
     """
 
-    def __init__(self, rollouts: Rollouts, send: Send) -> None:
+    def __init__(
+        self, rollouts: Rollouts, send: Send, revoked: Callable[[str], bool] = nobody
+    ) -> None:
         self._rollouts = rollouts
         self._send = send
+        self._revoked = revoked
         self._going: dict[int, _Going] = {}
         self._look_ms = 0
         self._buf = bytearray(schema.PAYLOAD_MAX)
@@ -92,7 +98,9 @@ class Sender:
             self._look_ms = now_ms + _LOOK_MS
             self._look()
         for going in list(self._going.values()):
-            if now_ms - going.rollout.heard_ms > _SILENT_MS:
+            if self._revoked(going.rollout.device):
+                self._end(going, "the device is revoked", now_ms)
+            elif now_ms - going.rollout.heard_ms > _SILENT_MS:
                 self._end(going, "no answer for 30 days", now_ms)
             elif now_ms >= going.offer_ms:
                 going.offer_ms = now_ms + going.pause_ms
@@ -108,7 +116,7 @@ class Sender:
         if image not in self._going:
             self._look()
         going = self._going.get(image)
-        if going is None or going.rollout.device != device:
+        if going is None or going.rollout.device != device or self._revoked(device):
             return
         missing = None
         if state == codes.UPDATE_RECEIVING and have:
@@ -191,10 +199,11 @@ def _holds(have: bytes, index: int) -> bool:
 class SenderThread(threading.Thread):
     """A sender in a gateway: a thread, so that a slow disk holds up no record."""
 
-    def __init__(self, path: Path, send: Send) -> None:
+    def __init__(self, path: Path, send: Send, revoked: Callable[[str], bool] = nobody) -> None:
         super().__init__(name="updates", daemon=True)
         self._path = path
         self._send = send
+        self._revoked = revoked
         self._stopping = threading.Event()
         self._inbox: queue.Queue[tuple[str, Report]] = queue.Queue(1000)
 
@@ -216,7 +225,7 @@ class SenderThread(threading.Thread):
             try:
                 rollouts = Rollouts(self._path)
                 try:
-                    self._work(Sender(rollouts, self._send))
+                    self._work(Sender(rollouts, self._send, self._revoked))
                 finally:
                     rollouts.close()
             except (sqlite3.Error, RemoteError) as error:

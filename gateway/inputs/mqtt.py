@@ -1,59 +1,79 @@
-"""Records over MQTT 3.1.1: paho with manual acknowledgement.
+"""Records over MQTT 3.1.1.
 
-    inbox = queue.Queue(5000)
-    mqtt = MQTTInput(config.broker, "gateway-1", inbox)
+    mqtt = MQTTInput(config.broker, "gateway-1", inbox, batch=500)
     mqtt.start()
-    pending = inbox.get();  …commit…;  mqtt.acknowledge(pending)
+    for delivery in inbox.take(…): …commit…; delivery.done()
 
 A persistent session under a fixed client id: what comes while we are away waits at the broker. Each
 delivery is acknowledged on the connection that brought it and on no other: after a reconnection the
 broker delivers again what was not acknowledged, and message ids may mean something else by then
-(reference/gateway.md §2). The queue is bounded; when it is full this thread stops reading, and the
+(reference/gateway.md §2). The inbox is bounded; when it is full this thread stops reading, and the
 broker keeps the rest.
 """
 
 import logging
-import queue
 import threading
 import time
-from typing import Any, Final, NamedTuple
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any, Final
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.errors import RemoteError
 from agent.wire import body, messages
+from gateway import tls
 from gateway.accept import Message, RefusedError, parse_topic
 from gateway.config import Broker
 from gateway.downlink import time_now
+from gateway.inbox import Delivery, Inbox
+from gateway.inputs.bulk import BulkClient, Publishes, publish_packet
+from gateway.journal import now_ms
+from gateway.revocation import nobody
 
 log = logging.getLogger(__name__)
 
 _RETRY_MAX_S: Final = 10
-_FULL_WAIT_S: Final = 0.5  # between looks at whether we are being stopped
-
-
-class Pending(NamedTuple):
-    """A message and what is needed to acknowledge it."""
-
-    message: Message
-    mid: int
-    qos: int
-    generation: int
+_WINDOW_SEEN: Final = 50  # commits in a row that found the same number waiting
+_WINDOW_LEAST: Final = 10
 
 
 class MQTTInput:
-    """The gateway's connection to the broker. Its thread is watched and started again."""
+    """The gateway's connection to the broker. Its thread is watched and started again.
 
-    def __init__(self, broker: Broker, name: str, inbox: "queue.Queue[Pending]") -> None:
+    Raises:
+        TLSError: at construction, when a certificate or key cannot be used.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        name: str,
+        inbox: Inbox,
+        batch: int,
+        revoked: Callable[[str], bool] = nobody,
+    ) -> None:
         self._broker = broker
         self._inbox = inbox
-        self._generation = 0
+        self._batch = batch
+        self._revoked = revoked
         self._stopping = threading.Event()
         self._ready = threading.Event()
+        self._fault = "not connected yet"
+        self._counts: Counter[str] = Counter()
+        # Guards the generation: an acknowledgement is queued for the connection it belongs to.
+        self._lock = threading.Lock()
+        self._generation = 0
+        self._waiting = (
+            0  # deliveries that this connection has brought and that have no PUBACK yet
+        )
+        self._same = (0, 0)  # (how many waited at the last commit, how often in a row)
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
-        self._client = Client(
+        self._client = BulkClient(
+            self._take,
             CallbackAPIVersion.VERSION2,
             client_id=name,
             clean_session=False,
@@ -61,11 +81,13 @@ class MQTTInput:
             manual_ack=True,
         )
         self._client.username_pw_set(broker.user, broker.password or None)
+        if broker.tls:
+            self._client.tls_set_context(tls.context(broker.tls))
         self._client.reconnect_delay_set(1, _RETRY_MAX_S)
         self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
         self._client.on_subscribe = self._on_subscribe
-        self._client.on_message = self._on_message
 
     def start(self) -> None:
         """Connect, and stay connected."""
@@ -77,18 +99,24 @@ class MQTTInput:
         self._client.disconnect()
         self._thread.join(timeout=5)
 
-    def wait_ready(self, timeout_s: float) -> bool:
-        """Wait until the subscriptions are granted; return whether they are."""
-        return self._ready.wait(timeout_s)
+    def fault(self) -> str:
+        """Return why nothing comes in; nothing while the subscriptions stand."""
+        return "" if self._ready.is_set() else self._fault
 
-    def acknowledge(self, pending: Pending) -> None:
-        """Send the PUBACK, if the connection that brought the message still stands."""
-        if pending.qos and pending.generation == self._generation:
-            self._client.ack(pending.mid, pending.qos)
+    def take_counts(self) -> dict[str, int]:
+        """Return what was counted since the last call."""
+        counts, self._counts = self._counts, Counter()
+        return dict(counts)
 
-    def send(self, device: str, kind: str, payload: bytes) -> None:
-        """Send a message down with QoS 0; a device that does not get it asks or sends again."""
-        self._client.publish(messages.topic(device, "dn", kind), payload, qos=0)
+    def send(self, messages_down: Iterable[tuple[str, str, bytes]]) -> None:
+        """Send (device, kind, payload) down with QoS 0; who does not get it asks or sends again."""
+        packets = [
+            publish_packet(_topic(device, kind), payload)
+            for device, kind, payload in messages_down
+            if not self._revoked(device)
+        ]
+        if self._client.is_connected():
+            self._client.send(b"".join(packets))
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -96,59 +124,103 @@ class MQTTInput:
                 self._client.connect_async(
                     self._broker.host, self._broker.port, self._broker.keepalive_s
                 )
-                self._client.loop_forever(retry_first_connection=True)
+                self._client.serve()
             except Exception:
                 log.exception("the MQTT thread failed; it starts again")
+                self._counts["mqtt.restarts"] += 1
+                self._next_generation()
                 time.sleep(1)
+
+    def _next_generation(self) -> None:
+        self._ready.clear()
+        with self._lock:
+            self._generation += 1
+            self._waiting = 0
 
     def _on_connect(
         self, client: Client, _user: Any, flags: ConnectFlags, code: ReasonCode, _props: Any
     ) -> None:
-        self._generation += 1
+        self._next_generation()
         if code.is_failure:
-            log.error("the broker refuses us: %s; check broker.user and its password", code)
+            self._fault = f"the broker refuses us: {code}; check broker.user and its password"
+            log.error(self._fault)
             return
+        self._client.failure = None
+        warning = tls.peer_warning(client.socket(), time.time())
+        if warning:
+            log.warning("%s", warning)
         log.info("connected to the broker, session %s", "kept" if flags.session_present else "new")
+        self._counts["mqtt.connections"] += 1
         client.subscribe([(f"fw/1/{shard}/+/up/+", 1) for shard in self._broker.shards])
+
+    def _on_connect_fail(self, _client: Client, _user: Any) -> None:
+        before = self._fault
+        where = f"{self._broker.host}:{self._broker.port}"
+        self._fault = f"no broker at {where}: {tls.explain(self._client.failure)}"
+        if self._fault != before:
+            log.warning("%s", self._fault)
 
     def _on_subscribe(
         self, _client: Client, _user: Any, _mid: int, codes: list[ReasonCode], _props: Any
     ) -> None:
         if any(code.is_failure for code in codes):
-            log.error(
-                "the broker refuses a subscription: check its rules for %s", self._broker.user
+            self._fault = (
+                f"the broker refuses a subscription: check its rules for {self._broker.user}"
             )
+            log.error(self._fault)
             return
         self._ready.set()
 
     def _on_disconnect(
-        self, _client: Client, _user: Any, _flags: DisconnectFlags, code: ReasonCode, _props: Any
+        self, _client: Client, _user: Any, _flags: DisconnectFlags, code: ReasonCode, _p: Any
     ) -> None:
-        self._generation += 1
-        self._ready.clear()
+        self._next_generation()
+        failure = self._client.failure
+        why = f"{code}: {tls.explain(failure)}" if failure else str(code)
+        self._fault = f"disconnected from the broker: {why}"
         if not self._stopping.is_set():
-            log.warning("disconnected from the broker: %s", code)
+            log.warning("%s", self._fault)
 
-    def _on_message(self, _client: Client, _user: Any, incoming: MQTTMessage) -> None:
+    def _take(self, publishes: Publishes) -> None:
         # paho's thread dies silently of an exception here (reference/gateway.md §2).
         try:
-            self._take(incoming)
+            received_ms = now_ms()
+            taken = []
+            for topic, payload in publishes.messages:
+                name = topic.decode("utf-8", "replace")
+                if name.endswith("/up/cmd"):
+                    self._tell_time(name, payload, received_ms)
+                taken.append(Message(name, payload, body.LINK_MQTT, received_ms))
+            acks, generation = publishes.acks, self._generation
+            with self._lock:
+                self._waiting += len(taken)
+            self._inbox.put(
+                Delivery(taken, lambda: self._acknowledge(acks, generation, len(taken)))
+            )
         except Exception:
-            log.exception("a message could not be taken in: %s", incoming.topic)
+            log.exception("messages could not be taken in")
+            self._counts["mqtt.failures"] += 1
 
-    def _take(self, incoming: MQTTMessage) -> None:
-        received_ms = time.time_ns() // 1_000_000
-        payload = bytes(incoming.payload)
-        if incoming.topic.endswith("/up/cmd"):
-            self._tell_time(incoming.topic, payload, received_ms)
-        message = Message(incoming.topic, payload, body.LINK_MQTT, received_ms)
-        pending = Pending(message, incoming.mid, incoming.qos, self._generation)
-        while not self._stopping.is_set():
-            try:
-                self._inbox.put(pending, timeout=_FULL_WAIT_S)
-            except queue.Full:
-                continue
-            return
+    def _acknowledge(self, acks: bytes, generation: int, count: int) -> None:
+        """Send the PUBACKs, if the connection that brought the messages still stands."""
+        with self._lock:
+            if generation != self._generation:
+                return
+            waited, self._waiting = self._waiting, self._waiting - count
+            self._client.send(acks)
+        self._look_at_window(waited)
+
+    def _look_at_window(self, waited: int) -> None:
+        """Warn once if the broker seems to hold back what would fill a batch."""
+        before, times = self._same
+        self._same = waited, times + 1 if waited == before else 1
+        if self._same[1] == _WINDOW_SEEN and _WINDOW_LEAST <= waited < self._batch:
+            log.warning(
+                "the broker lets no more than %d messages wait for their acknowledgement, and a"
+                " commit could hold %d: set max_inflight_messages 2000 in its configuration",
+                waited,
+                self._batch,
+            )
 
     def _tell_time(self, topic: str, payload: bytes, received_ms: int) -> None:
         """Answer a question for the time at once: every moment in a queue would be an error."""
@@ -157,5 +229,10 @@ class MQTTInput:
             question = messages.read_cmd_up(payload)
         except (RefusedError, RemoteError):
             return  # the journal's thread makes a dead letter of it
-        if question[0] == messages.CLOCK:
-            self.send(device, "cmd", time_now(question[1], received_ms))
+        if question[0] == messages.CLOCK and not self._revoked(device):
+            self.send([(device, "cmd", time_now(question[1], received_ms))])
+
+
+@lru_cache(maxsize=100_000)
+def _topic(device: str, kind: str) -> bytes:
+    return messages.topic(device, "dn", kind).encode()

@@ -2,7 +2,7 @@
 
     rdss = RDSSInput(config.beidou, inbox)
     rdss.start()
-    pending = inbox.get();  …commit…;  rdss.acknowledge(device, ranges)
+    for delivery in inbox.take(…): …commit…;  rdss.acknowledge(device, ranges)
 
 What comes goes the way of what comes by MQTT: into the queue, the journal, and only then back as an
 acknowledgement. Which device a message is from is said by its sender's card, and proven by the tag; a
@@ -12,11 +12,10 @@ a device that does not get them sends again.
 """
 
 import logging
-import queue
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import serial
@@ -26,9 +25,10 @@ from agent.wire import frame, messages
 from agent.wire.read import Reader
 from gateway.accept import Message
 from gateway.config import BeiDou
-from gateway.inputs.mqtt import Pending
+from gateway.inbox import Delivery, Inbox
 from gateway.inputs.terminal import CommandTerminal
 from gateway.ranges import Ranges
+from gateway.revocation import nobody
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,6 @@ _READ_S: Final = 0.1
 _READ_MAX: Final = 512
 _RETRY_S: Final = 1.0
 _RETRY_MAX_S: Final = 30.0
-_FULL_WAIT_S: Final = 0.5
 _RANGE_MAX: Final = 16  # bytes of one range
 _KINDS: Final = {frame.RECORDS: "rec", frame.COMMAND: "cmd"}
 
@@ -113,8 +112,11 @@ class Waiting:
 class RDSSInput:
     """The gateway's command terminal. Its thread opens the port again when it is lost."""
 
-    def __init__(self, config: BeiDou, inbox: "queue.Queue[Pending]") -> None:
+    def __init__(
+        self, config: BeiDou, inbox: Inbox, revoked: Callable[[str], bool] = nobody
+    ) -> None:
         self._config = config
+        self._revoked = revoked
         self._cards = {device: card for card, device in config.cards.items()}
         self._inbox = inbox
         self._waiting = Waiting(config.gather_s)
@@ -122,6 +124,7 @@ class RDSSInput:
         self._counts: Counter[str] = Counter()
         self._told: Counter[str] = Counter()
         self._terminal = CommandTerminal()
+        self._fault = "not open yet"
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rdss", daemon=True)
 
@@ -146,6 +149,10 @@ class RDSSInput:
         """
         return device in self._cards and self._waiting.command(device, payload)
 
+    def fault(self) -> str:
+        """Return why nothing comes in; nothing while the terminal works."""
+        return self._fault
+
     def take_counts(self) -> dict[str, int]:
         """Return what was counted since the last call, for the journal's counters."""
         # A copy in one step: the terminal's thread goes on counting.
@@ -165,6 +172,7 @@ class RDSSInput:
                     self._serve(port)
             except (serial.SerialException, OSError) as error:
                 self._counts["port_errors"] += 1
+                self._fault = str(error)
                 log.warning("the BeiDou terminal at %s: %s", self._config.port, error)
             except Exception:
                 log.exception("the BeiDou thread failed; it starts again")
@@ -206,6 +214,11 @@ class RDSSInput:
         if self._sending is None:
             return b""
         device, kind, payload = self._sending
+        if self._revoked(device):
+            # Nothing is signed for it any more, and the card's time is the others'.
+            self._waiting.done(device, kind, payload, now_s)
+            self._sending = None
+            return b""
         buf = bytearray(frame.FRAME_MAX)
         key = self._config.keys[device]
         n = frame.put_frame(buf, key, frame.DOWN, device, kind, bytearray(payload), len(payload))
@@ -232,20 +245,17 @@ class RDSSInput:
                 fault = ("beidou-kind", f"{device}, card {card}: kind {kind}")
                 payload = content
         message = Message(topic, payload, contract.LINK_BEIDOU, received_ms, fault)
-        pending = Pending(message, 0, 0, 0)
-        while not self._stopping.is_set():
-            try:
-                self._inbox.put(pending, timeout=_FULL_WAIT_S)
-            except queue.Full:
-                continue
-            return
+        self._inbox.put(Delivery([message]))
 
     def _tell_card(self) -> None:
         terminal = self._terminal
+        self._fault = ""
         if not terminal.card:
-            log.warning("the BeiDou terminal has no card, or does not answer")
+            self._fault = "the terminal has no card, or does not answer"
+            log.warning("BeiDou: %s", self._fault)
         elif not terminal.room:
-            log.error("card %d is of level %d: too low", terminal.card, terminal.level)
+            self._fault = f"card {terminal.card} is of level {terminal.level}: too low"
+            log.error("BeiDou: %s", self._fault)
         else:
             log.info(
                 "BeiDou terminal %s, card %d, every %d s, level %d",

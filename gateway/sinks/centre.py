@@ -1,4 +1,7 @@
-"""Everything to the monitoring centre, by `POST /api/ingest` (docs/wire.md, "Gateway to centre")."""
+"""Everything to the monitoring centre, by `POST /api/ingest` (docs/wire.md, "Gateway to centre").
+
+Besides records: presence when it changed, devices' accounts when they did, and the gateway's counters.
+"""
 
 import time
 from pathlib import Path
@@ -8,20 +11,20 @@ import urllib3
 
 from agent.wire import body
 from gateway.config import Centre
-from gateway.journal import JournalReader, Row
-from gateway.sinks.cursors import Cursors
+from gateway.reading import JournalReader, Row
 from gateway.sinks.sink import Sink, SinkError
 
-_NEWS_S: Final = (
-    5.0  # counters and presence go at least this often, so that silence means something
-)
+_NEWS_S: Final = 5.0  # between deliveries without a record, so that silence means something
+_ACCOUNTS_MAX: Final = 500  # in one delivery
 
 
 class CentreSink(Sink):
-    """Sends records, devices' presence and the gateway's counters."""
+    """Sends everything that the centre wants to know."""
 
-    def __init__(self, centre: Centre, gateway: str, journal: Path, cursors: Cursors) -> None:
-        super().__init__("centre", journal, cursors)
+    batch = 500
+
+    def __init__(self, centre: Centre, gateway: str, folder: Path) -> None:
+        super().__init__("centre", folder)
         self._url = f"{centre.url}/api/ingest"
         self._headers = {
             "Authorization": f"Bearer {centre.token}",
@@ -30,6 +33,7 @@ class CentreSink(Sink):
         self._gateway = gateway
         self._http = urllib3.PoolManager(timeout=10.0, retries=False)
         self._sent_s = 0.0
+        self._told = 0  # of the accounts; after a start the centre hears all of them again
         self._states: dict[str, body.State] = {}
         self._reader: JournalReader
 
@@ -47,7 +51,7 @@ class CentreSink(Sink):
         )
 
     def idle(self) -> None:
-        """Send presence when it changed, and the counters now and then."""
+        """Send presence when it changed, and the rest now and then."""
         if self._changed_states() or time.monotonic() - self._sent_s > _NEWS_S:
             self._post([])
 
@@ -57,8 +61,13 @@ class CentreSink(Sink):
 
     def _post(self, entries: list[body.Entry]) -> None:
         states = self._changed_states()
-        counters = self._reader.counters()
-        delivery = body.Body(self._gateway, entries, states, counters)
+        counters: dict[str, int] = {}
+        accounts: list[body.Account] = []
+        told = self._told
+        if time.monotonic() - self._sent_s > _NEWS_S:
+            counters = self._reader.counters()
+            told, accounts = self._reader.accounts_since(told, _ACCOUNTS_MAX)
+        delivery = body.Body(self._gateway, entries, states, counters, accounts)
         try:
             answer = self._http.request(
                 "POST", self._url, body=body.encode(delivery), headers=self._headers
@@ -68,5 +77,7 @@ class CentreSink(Sink):
         if answer.status != 200:
             said = answer.data.decode("utf-8", "replace")[:200]
             raise SinkError(f"{self._url} answers {answer.status}: {said}")
-        self._sent_s = time.monotonic()
+        if counters:
+            self._sent_s = time.monotonic()
+            self._told = told
         self._states.update((state.device, state) for state in states)

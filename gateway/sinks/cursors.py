@@ -18,7 +18,7 @@ class Cursor(NamedTuple):
 
 
 class Cursors:
-    """Every sink's cursor; safe to use from several threads."""
+    """Every sink's cursor; for any thread, and several processes at a time."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()

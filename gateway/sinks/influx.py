@@ -1,59 +1,92 @@
 """Time series to VictoriaMetrics or InfluxDB 2: line protocol, written synchronously.
 
 A store that answers 204 has not necessarily kept it: VictoriaMetrics loses its last seconds when it
-is killed (reference/gateway.md §3). So after a failed write, and whenever the store's start time has
-changed, the last ten minutes are sent again; the same identity is the same point.
+is killed (reference/gateway.md §3), and passes over lines that it does not like. So whenever its
+start time has changed, what was sent in the last ten minutes is sent again (`gateway.sinks.trail`);
+the same identity is the same point. And its own counts of lines passed over are watched.
 """
 
+import ipaddress
 import re
 import time
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import urllib3
 from influxdb_client.client.influxdb_client import InfluxDBClient
-from influxdb_client.client.write_api import SYNCHRONOUS
-from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
+from influxdb_client.service.write_service import WriteService
 
-from agent.wire import schema, series
 from gateway.config import Series
-from gateway.journal import JournalReader, Row
-from gateway.sinks.cursors import Cursor, Cursors
+from gateway.reading import JournalReader, Row
+from gateway.sinks.cursors import Cursor
+from gateway.sinks.lines import belongs, line_of
+from gateway.sinks.points import Limits, point_ms
 from gateway.sinks.sink import Sink, SinkError
-from gateway.sinks.sqlite import fields, point_ms
+from gateway.sinks.trail import Trail
 
-_AGAIN_S: Final = 600  # what is sent again after the store may have lost something
-_LOOK_S: Final = 2.0  # between looks at the store's start time
+_LOOK_S: Final = 2.0  # between looks at the store's start time and counters
 _TIMEOUT_MS: Final = 10_000
+_REQUEST_BYTES: Final = 1 << 20  # of lines in one request
+_GZIP_LEVEL: Final = 1  # four times smaller at a tenth of what level 9, the client's own, costs
+_GZIP_FORMAT: Final = 31
+_DOUBT_AT: Final = 16  # lines refused, and none taken: then it is not the lines
+_SHOWN: Final = 200  # characters of an answer
 _RETENTION_YEARS: Final = 10
 _STARTED: Final = re.compile(
-    r"^(?:vm_app_start_timestamp|process_start_time_seconds) (\S+)", re.MULTILINE
+    r"^(?:vm_app_start_timestamp|process_start_time_seconds) ([\d.e+]+)$", re.MULTILINE
 )
+_INSERTED: Final = re.compile(r"^vm_rows_inserted_total\{[^}]*\} ([\d.e+]+)$", re.MULTILINE)
 _FLAG: Final = re.compile(
     r'^-?(dedup\.minScrapeInterval|retentionPeriod)[= ]"?([^"\s]*)"?', re.MULTILINE
 )
+# What VictoriaMetrics passed over though it answered 204.
+_PASSED_OVER: Final = re.compile(
+    r'^(vm_rows_ignored_total\{[^}]*\}|vm_rows_invalid_total\{type="influx"\}'
+    r"|vm_(?:hourly|daily)_series_limit_rows_dropped_total"
+    r"|vm_concurrent_addrows_dropped_rows_total) ([\d.e+]+)$",
+    re.MULTILINE,
+)
+_DATA: Final = frozenset({400, 413, 422})  # answers that are about the lines
+_SETTINGS: Final = {
+    401: "series.token is missing or not valid there",
+    403: "series.token may not write into series.bucket",
+    404: "it has no series.org or series.bucket of these names, or is no InfluxDB 2 (1.x is not)",
+}
+
+Point = tuple[Row, str]
 
 
 class InfluxSink(Sink):
     """Writes SERIES records by the InfluxDB 2 write endpoint."""
 
-    def __init__(self, store: Series, journal: Path, cursors: Cursors) -> None:
-        super().__init__("series", journal, cursors)
+    batch = 5000
+
+    def __init__(self, store: Series, folder: Path) -> None:
+        super().__init__("series", folder)
         self._store = store
+        self._limits = Limits(store.future_s, store.past_days)
+        self._gzip = store.gzip == "on" or (store.gzip == "auto" and not _loopback(store.url))
         self._http = urllib3.PoolManager(timeout=5.0, retries=False)
-        self._client = InfluxDBClient(
-            url=store.url,
-            token=store.token,
-            org=store.org,
-            timeout=_TIMEOUT_MS,
-            enable_gzip=True,
+        client = InfluxDBClient(
+            url=store.url, token=store.token, org=store.org, timeout=_TIMEOUT_MS
         )
-        self._write = self._client.write_api(write_options=SYNCHRONOUS)
-        self._started: str | None = None
+        # Its `write` compresses at level 9, four times the work of everything else here together;
+        # the service behind it takes bytes that are compressed already.
+        self._service = WriteService(client.api_client)  # type: ignore[no-untyped-call]
+        self._trail: Trail | None = None
+        # What a store took before we were started it may have lost since, if it was started anew.
+        # Several behind one address have each their own start: so those known are remembered.
+        self._in_doubt = True
+        self._started = self._cursors.get("series.started").records
+        self._known = {self._started}
+        self._inserted = 0.0
         self._looked_s = 0.0
-        # What a store took just before we were started it may have lost since.
-        self._failed = True
+        self._passed_over: dict[str, float] = {}
+        self._taken: str | None = None  # a line that the store took: whether it still takes any
 
     def open(self) -> None:
         """Look at the store's settings; say which line to change where they would lose data."""
@@ -72,60 +105,124 @@ class InfluxSink(Sink):
                 _RETENTION_YEARS,
             )
 
-    def rewind(self, cursor: Cursor, reader: JournalReader) -> Cursor:
+    def rewind(self, cursor: Cursor, _reader: JournalReader) -> Cursor:
         """Go back ten minutes when the store may have forgotten what it had taken."""
-        if not (self._has_restarted() or self._failed):
+        now_s = time.monotonic()
+        if self._trail is None:
+            self._trail = Trail(self.name, self._cursors, now_s)
+        if not self._has_forgotten(now_s):
+            self._trail.note(cursor, now_s)
             return cursor
-        self._failed = False
-        then = Cursor(*reader.cursors_at(int((time.time() - _AGAIN_S) * 1000)))
-        back = Cursor(min(cursor.records, then.records), min(cursor.releases, then.releases))
+        at = self._trail.restart(now_s)
+        back = Cursor(min(cursor.records, at.records), min(cursor.releases, at.releases))
         if back != cursor:
-            self._log.info("the last ten minutes are sent to the store again")
+            self._log.info("what was sent in the last ten minutes is sent to the store again")
+            self._cursors.set(self.name, back)
+        # Only now: killed between the two, we would take it for one that has forgotten nothing.
+        self._known.add(self._started)
+        self._cursors.set(f"{self.name}.started", Cursor(self._started, 0))
         return back
 
     def write(self, rows: list[Row]) -> None:
-        """Write the rows that belong in the time series, in one request."""
-        lines = [line for row in rows if (line := line_of(row)) is not None]
-        if not lines:
-            return
+        """Write the rows that belong in the time series."""
+        points = []
+        for row in rows:
+            if belongs(row):
+                ts = point_ms(row)
+                if odd := self._limits.odd(row, ts):
+                    self.refuse(row, *odd)
+                else:
+                    points.append((row, line_of(row, ts)))
         try:
-            self._send(lines)
+            for request in _requests(points):
+                self._deliver(request)
         except SinkError:
-            self._failed = True
+            self._in_doubt = True
             raise
 
-    def _send(self, lines: list[bytes]) -> None:
+    def _deliver(self, points: list[Point]) -> None:
+        """Send points; set aside those that the store refuses, if it takes any at all."""
+        refused: list[tuple[Row, str]] = []
+        for row, why in self._send(points):
+            refused.append((row, why))
+            if len(refused) == _DOUBT_AT:
+                self._must_take_some(why)
+        if refused:
+            self._must_take_some(refused[-1][1])
+        for row, why in refused:
+            self.refuse(row, "store-refused", why)
+
+    def _send(self, points: list[Point]) -> Iterator[tuple[Row, str]]:
+        """Send points in one request; yield each that the store refuses, and why.
+
+        One bad line must not hold up the others: they are halved until it is alone. What a store
+        had taken of a request that it refused is the same point when it comes again.
+        """
+        why = self._post("\n".join(line for _, line in points))
+        if not why:
+            self._taken = points[-1][1]
+        elif len(points) == 1:
+            yield points[0][0], why
+        else:
+            half = len(points) // 2
+            yield from self._send(points[:half])
+            yield from self._send(points[half:])
+
+    def _must_take_some(self, why: str) -> None:
+        """Raise SinkError unless the store takes a line that it took before."""
+        if self._taken is None or self._post(self._taken):
+            raise SinkError(f"{self._store.url} refuses every line: {why}")
+
+    def _post(self, lines: str) -> str:
+        """Send lines; return "", or why the store refuses them."""
+        body = lines.encode()
+        headers = {"content_type": "text/plain; charset=utf-8"}
+        if self._gzip:
+            body = zlib.compress(body, _GZIP_LEVEL, _GZIP_FORMAT)
+            headers["content_encoding"] = "gzip"
         try:
-            self._write.write(
-                bucket=self._store.bucket,
-                record=b"\n".join(lines),
-                write_precision=WritePrecision.MS,  # type: ignore[arg-type] # a plain text
+            self._service.post_write(  # type: ignore[no-untyped-call]
+                self._store.org, self._store.bucket, body, precision="ms", **headers
             )
         except ApiException as error:
-            if error.status == 400 and len(lines) > 1:
-                # One bad line must not hold up the others: halve until it is alone.
-                half = len(lines) // 2
-                self._send(lines[:half])
-                self._send(lines[half:])
-                return
-            if error.status == 400:
-                self._log.error("the store refuses %s: %s", lines[0], error.body)
-                self.errors += 1
-                return
-            raise SinkError(f"{self._store.url} answers {error.status}") from error
+            said = _said(error)
+            if error.status in _DATA:
+                return said or f"answers {error.status}"
+            what = _SETTINGS.get(error.status, said)
+            raise SinkError(f"{self._store.url} answers {error.status}: {what}") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise SinkError(f"{self._store.url}: {type(error).__name__}") from error
+        return ""
 
-    def _has_restarted(self) -> bool:
-        now_s = time.monotonic()
-        if now_s - self._looked_s < _LOOK_S:
+    def _has_forgotten(self, now_s: float) -> bool:
+        """Look whether the store was started anew since what we sent last, or may have been."""
+        if not self._in_doubt and now_s - self._looked_s < _LOOK_S:
             return False
         self._looked_s = now_s
-        found = _STARTED.search(self._get("/metrics") or "")
+        said = self._get("/metrics") or ""
+        found = _STARTED.search(said)
+        in_doubt, self._in_doubt = self._in_doubt, False
         if found is None:
-            return False
-        before, self._started = self._started, found[1]
-        return before not in {None, found[1]}
+            return in_doubt  # one without a start time is trusted until it fails
+        started = round(float(found[1]) * 1000)
+        inserted = sum(float(count) for count in _INSERTED.findall(said))
+        # The start is told in whole seconds: two within one are told apart by what was counted.
+        at_once = in_doubt and started == self._started and inserted < self._inserted
+        if started != self._started:
+            self._passed_over.clear()
+        self._started, self._inserted = started, inserted
+        self._watch(said)
+        return at_once or started not in self._known
+
+    def _watch(self, said: str) -> None:
+        """Tell when the store has passed over lines that it answered 204 for."""
+        for name, told in _PASSED_OVER.findall(said):
+            count = float(told)
+            more = count - self._passed_over.setdefault(name, count)
+            self._passed_over[name] = count
+            if more > 0:
+                self.errors += 1
+                self._log.error("the store passed over %d lines or values: %s", more, name)
 
     def _get(self, path: str) -> str | None:
         try:
@@ -135,22 +232,29 @@ class InfluxSink(Sink):
         return answer.data.decode("utf-8", "replace") if answer.status == 200 else None
 
 
-def line_of(row: Row) -> bytes | None:
-    """Return a row in line protocol, or None when it is no SERIES record.
+def _requests(points: list[Point]) -> Iterator[list[Point]]:
+    """Yield points in stretches that make one request each."""
+    first = size = 0
+    for n, (_, line) in enumerate(points):
+        if size + len(line) > _REQUEST_BYTES:
+            yield points[first:n]
+            first, size = n, 0
+        size += len(line) + 1
+    if first < len(points):
+        yield points[first:]
 
-    Integers stay integers, byte strings stay at home: a store would make 0 of them.
-    """
-    schema_row = schema.SCHEMAS[row.schema]
-    if schema_row[2] != schema.SERIES:
-        return None
-    known, newer = fields(row)
-    parts = [f"boot={row.boot}i,seq={row.seq}i,dated={row.dated}i"]
-    parts += [
-        f"{field[0]}={value}i"
-        for field, value in zip(schema_row[3], known, strict=True)
-        if isinstance(value, int)
-    ]
-    at = schema.HEAD_ITEMS + len(known)
-    parts += [f"x{n}={value}i" for n, value in enumerate(newer, at) if isinstance(value, int)]
-    name = series.measurement(schema_row)
-    return f"{name},device={row.device} {','.join(parts)} {point_ms(row)}".encode()
+
+def _loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _said(error: ApiException) -> str:
+    """Return what the store said, on one line."""
+    text = error.body or error.reason or ""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    return " ".join(str(text).split())[:_SHOWN]

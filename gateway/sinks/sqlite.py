@@ -1,86 +1,99 @@
-"""The embedded time series: one wide table per schema in one SQLite file (agent.wire.series)."""
+"""The embedded time series: a folder with a SQLite file for each month (agent.wire.series)."""
 
 import sqlite3
+from collections import OrderedDict
 from pathlib import Path
+from typing import Final
 
-import cbor2
-
-from agent.wire import decode, schema, series
-from gateway.journal import Row
-from gateway.sinks.cursors import Cursors
+from agent.wire import series
+from gateway.config import Series
+from gateway.reading import Row
+from gateway.sinks.lines import belongs
+from gateway.sinks.months import Month, Point
+from gateway.sinks.points import Limits, point_ms
 from gateway.sinks.sink import Sink, SinkError
 
-_IDENTITY = ("device", "boot", "seq", "ts", "dated")
+_OPEN_MAX: Final = 4  # months open at a time; a backlog may reach back over more
 
 
 class SQLiteSink(Sink):
     """Writes SERIES records; the same identity twice is the same row."""
 
-    def __init__(self, path: Path, journal: Path, cursors: Cursors) -> None:
-        super().__init__("series", journal, cursors)
-        self._path = path
-        self._db: sqlite3.Connection
-        self._inserts = {row[0]: _insert(row) for row in series.rows()}
+    batch = 2000
+
+    def __init__(self, store: Series, folder: Path) -> None:
+        super().__init__("series", folder)
+        self._folder = Path(store.url.removeprefix("sqlite:"))
+        self._limits = Limits(store.future_s, store.past_days)
+        self._keep = store.months
+        self._months: OrderedDict[str, Month] = OrderedDict()
+        self._oldest = ""  # the name of the oldest month that is kept, while older ones are not
 
     def open(self) -> None:
-        """Open the file and bring its tables up to the schema table."""
+        """Make the folder, and remove what is older than is kept."""
+        if self._folder.is_file():
+            raise SinkError(f"{self._folder} is a file; series.url names a folder: name another")
         try:
-            self._db = sqlite3.connect(self._path, isolation_level=None, timeout=10)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA journal_size_limit = 67108864")
-            for row in series.rows():
-                for statement in series.create_table(row):
-                    self._db.execute(statement)
-                name = series.measurement(row)
-                present = {
-                    column[1] for column in self._db.execute(f'PRAGMA table_info("{name}")')
-                }
-                for statement in series.missing_columns(row, present):
-                    self._db.execute(statement)
-        except sqlite3.Error as error:
-            raise SinkError(f"{self._path}: {error}") from error
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._remove_old()
+        except OSError as error:
+            raise SinkError(f"{self._folder}: {error.strerror}") from error
 
     def write(self, rows: list[Row]) -> None:
-        """Write the rows that belong in the time series, in one transaction."""
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            for row in rows:
-                insert = self._inserts.get(row.schema)
-                if insert is not None:
-                    self._db.execute(insert, _values(row))
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise SinkError(f"{self._path}: {error}") from error
+        """Write the rows that belong in the time series, one transaction a month."""
+        by_month: dict[str, list[Point]] = {}
+        for row in rows:
+            if belongs(row):
+                ts = point_ms(row)
+                name = series.month_file(ts)
+                if odd := self._limits.odd(row, ts):
+                    self.refuse(row, *odd)
+                elif name < self._oldest:
+                    self.refuse(
+                        row, "time-ancient", f"series.months keeps {self._oldest} and later"
+                    )
+                else:
+                    by_month.setdefault(name, []).append((row, ts))
+        for name, points in sorted(by_month.items()):
+            try:
+                self._month(name).write(points)
+            except sqlite3.Error as error:
+                if name in self._months:
+                    self._months.pop(name).close()
+                raise SinkError(f"{self._folder / name}: {error}") from error
 
+    def close(self) -> None:
+        """Close the files, whose logs go into them."""
+        while self._months:
+            self._months.popitem()[1].close()
 
-def point_ms(row: Row) -> int:
-    """Return the time of a row's point; of one that will never be dated, when it came."""
-    return row.received_ms if row.time is None else series.point_ms(row.time, row.seq)
+    def _month(self, name: str) -> Month:
+        """Return a month's file, opened; the one that was used longest ago is closed for it."""
+        month = self._months.get(name)
+        if month is None:
+            begins = not (self._folder / name).exists()
+            month = self._months[name] = Month(self._folder / name)
+            if begins:
+                self._remove_old()
+            while len(self._months) > _OPEN_MAX:
+                self._months.popitem(last=False)[1].close()
+        self._months.move_to_end(name)
+        return month
 
+    def _remove_old(self) -> None:
+        """Remove all but the newest months that have records, as many as are kept.
 
-def fields(row: Row) -> tuple[list[int | bytes | None], list[int | bytes | None]]:
-    """Return the values of a row's known fields, invalid ones as None, and those of newer ones."""
-    record = decode.one(row.raw)
-    names = [field[0] for field in schema.SCHEMAS[row.schema][3]]
-    values = record.values
-    for fault in decode.check(record):
-        values[names.index(fault.field)] = None
-    values += [None] * (len(names) - len(values))
-    return values[: len(names)], values[len(names) :]
-
-
-def _insert(row: series.Row) -> str:
-    columns = [*_IDENTITY, *(field[0] for field in row[3]), "newer"]
-    names = ", ".join(f'"{column}"' for column in columns)
-    marks = ", ".join("?" * len(columns))
-    # Names from the schema table, values bound.
-    return f'INSERT OR IGNORE INTO "{series.measurement(row)}" ({names}) VALUES ({marks})'  # noqa: S608
-
-
-def _values(row: Row) -> list[object]:
-    known, newer = fields(row)
-    extra = cbor2.dumps(newer) if newer else None
-    return [row.device, row.boot, row.seq, point_ms(row), row.dated, *known, extra]
+        Counted by files and not from now: a clock that is wrong must not cost a year's records.
+        """
+        names = sorted(
+            path.name for path in self._folder.iterdir() if series.month_span(path.name)
+        )
+        if not 0 < self._keep <= len(names):
+            return
+        self._oldest = names[-self._keep]
+        for name in names[: -self._keep]:
+            self._log.info("%s is older than series.months and is removed", name)
+            if name in self._months:
+                self._months.pop(name).close()
+            for ending in ("", "-wal", "-shm"):
+                (self._folder / (name + ending)).unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from agent.hal.host import HostBoard
 from agent.keep.outbox import Outbox
 from agent.main import Start
 from agent.wire import codes, schema
+from tests.chain.processes import wait_for
 from toolkit import commission
 
 T0 = 217_400_000  # 2026-11-21
@@ -115,8 +116,7 @@ class Fleet:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(10)
+        self._halt()
         for device in self.devices:
             device.agent.link.close()
 
@@ -126,10 +126,22 @@ class Fleet:
                 device.step()
             time.sleep(0.005)
 
-    def pause(self) -> None:
-        """Let no device make more records."""
+    def _halt(self) -> None:
+        self._stop.set()
+        self._thread.join(10)
+
+    def settle(self, timeout_s: float) -> None:
+        """Let no device make more records, and stand still once all are acknowledged."""
         for device in self.devices:
             device.profile.paused = True
+        while True:
+            wait_for("every record's acknowledgement", lambda: not self.waiting, timeout_s)
+            self._halt()
+            if not self.waiting:  # a health record may have come in between
+                return
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
 
     @property
     def waiting(self) -> int:

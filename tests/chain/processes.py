@@ -135,6 +135,8 @@ port = {port}
 url = "{series}"
 [centre]
 {f'url = "{centre}"' if centre else ""}
+[operation]
+listen = ""
 """
     )
     return path

@@ -12,13 +12,15 @@ Identity = tuple[str, int, int]
 
 
 def sqlite_series(path: Path) -> Counter[Identity]:
-    """Count the identities in every table of a series file."""
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    """Count the identities in every table of every month in a series folder."""
     found: Counter[Identity] = Counter()
-    tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    for table in tables:
-        found.update(db.execute(f'SELECT device, boot, seq FROM "{table}"').fetchall())
-    db.close()
+    for month in path.glob("*.sqlite"):
+        db = sqlite3.connect(f"file:{month}?mode=ro", uri=True)
+        master = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
+        for table in [name for name, sql in master.fetchall() if "seq" in sql]:
+            query = f'SELECT name, boot, seq FROM "{table}" JOIN devices USING (dev)'
+            found.update(db.execute(query).fetchall())
+        db.close()
     return found
 
 

@@ -29,6 +29,7 @@ from agent.version import BUILT
 from agent.wire import body as contract
 from agent.wire import codes, messages, schema
 from agent.wire.encode import Encoder
+from gateway.reading import JournalReader
 from simulators.sensors.rdss import DIALECTS, Card
 from tests.chain.processes import (
     GATEWAY_ENV,
@@ -191,7 +192,12 @@ class Journal:
             db.close()
 
     def rows(self):
-        return self.ask("SELECT device, boot, seq, schema, link, raw FROM records")
+        if not self._path.exists():
+            return []
+        reader = JournalReader(self._path)
+        rows = reader.records(0, 1_000_000)
+        reader.close()
+        return [(r.device, r.boot, r.seq, r.schema, r.link, r.raw) for r in rows]
 
     def counters(self):
         return dict(self.ask("SELECT name, value FROM counters"))

@@ -57,8 +57,7 @@ def test_kill_nine_of_the_gateway_ten_times_and_a_second_run(kind, store, tmp_pa
                 time.sleep(rng.uniform(0.0, 0.3))
                 gateway.start()
             time.sleep(1)
-            fleet.pause()
-            wait_for("every record's acknowledgement", lambda f=fleet: not f.waiting, 150)
+            fleet.settle(150)
             for device in devices:
                 for (boot, seq), raw in device.ledger.items():
                     ledger[device.name, boot, seq] += 1

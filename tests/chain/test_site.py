@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 import sys
 from collections import Counter
 from contextlib import closing
@@ -13,7 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from agent.wire import codes, decode, schema, series
+from agent.wire import body, codes, decode, schema, series
+from gateway.reading import JournalReader, Row
 from simulators.site import brokers
 from tests.chain import stores
 from tests.chain.processes import Process, wait_for
@@ -37,7 +37,7 @@ def made(site: Site) -> dict[tuple[str, int], tuple[int, int]]:
 
 def stored(site: Site) -> Counter[stores.Identity]:
     """Return the identities in the time series and among the centre's events."""
-    return stores.sqlite_series(site.data / "series.sqlite") + stores.centre_events(
+    return stores.sqlite_series(site.data / "series") + stores.centre_events(
         site.data / "centre"
     )
 
@@ -67,7 +67,11 @@ def test_a_site_twice_on_the_same_data(site, broker, capsys):
         wait_for(
             "buoys whose clocks are set by GNSS",
             lambda one=one, run=run: (
-                sum(device in BUOYS for device, _ in set_by(one.data, codes.CLOCK_GNSS)) == run * 6
+                sum(
+                    device in BUOYS
+                    for device, _ in set_by(journal_rows(one.data), codes.CLOCK_GNSS)
+                )
+                == run * 6
             ),
             60,
         )
@@ -91,33 +95,30 @@ def test_a_site_twice_on_the_same_data(site, broker, capsys):
     check_dates(one.data)
 
 
-def open_journal(data: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{data / 'gateway' / 'journal.sqlite'}?mode=ro", uri=True)
+def journal_rows(data: Path) -> list[Row]:
+    reader = JournalReader(data / "gateway" / "journal.sqlite")
+    with closing(reader):
+        return reader.records(0, 1_000_000)
 
 
-def set_by(data: Path, source: int) -> set[tuple[str, int]]:
+def set_by(rows: list[Row], source: int) -> set[tuple[str, int]]:
     """Return which boots of which devices had their clock set by `source`, as they reported."""
-    with closing(open_journal(data)) as journal:
-        rows = journal.execute(
-            "SELECT device, boot, raw FROM records WHERE schema = ?", (schema.CLOCK,)
-        ).fetchall()
-    return {(device, boot) for device, boot, raw in rows if decode.one(raw).values[1] == source}
+    told = [row for row in rows if row.schema == schema.CLOCK]
+    return {(row.device, row.boot) for row in told if decode.one(row.raw).values[1] == source}
 
 
 def check_dates(data: Path) -> None:
     """Boards that started before their receiver had a fix are dated rightly, piles by the gateway."""
-    assert {device for device, _ in set_by(data, codes.CLOCK_GNSS)} >= set(BUOYS)
-    assert {device for device, _ in set_by(data, codes.CLOCK_GATEWAY)} >= {"pile-1", "pile-2"}
-    journal = open_journal(data)
-    early = journal.execute(
-        "SELECT device, time, received_ms FROM records WHERE t < 0 AND dated = 1"
-    ).fetchall()
-    assert {device for device, _, _ in early} == set(BOARDS)
-    assert journal.execute("SELECT count(*) FROM records WHERE held != 0").fetchone() == (0,)
-    for device, time_s, received_ms in early:
-        late_s = received_ms / 1000 - (time_s + series.EPOCH_2020)
-        assert -2.5 <= late_s <= 30, f"{device}: dated {late_s:.1f} s before it arrived"
-    journal.close()
+    rows = journal_rows(data)
+    with closing(JournalReader(data / "gateway" / "journal.sqlite")) as reader:
+        assert reader.counters()["awaiting_date"] == 0
+    assert {device for device, _ in set_by(rows, codes.CLOCK_GNSS)} >= set(BUOYS)
+    assert {device for device, _ in set_by(rows, codes.CLOCK_GATEWAY)} >= {"pile-1", "pile-2"}
+    early = [row for row in rows if row.dated == body.DATED_BY_BOOT]
+    assert {row.device for row in early} == set(BOARDS)
+    for row in early:
+        late_s = row.received_ms / 1000 - (row.time + series.EPOCH_2020)
+        assert -2.5 <= late_s <= 30, f"{row.device}: dated {late_s:.1f} s before it arrived"
 
 
 def test_a_recorded_log_shows_up_on_the_page(site, browser, tmp_path):

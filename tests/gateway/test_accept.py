@@ -7,8 +7,10 @@ import pytest
 
 from agent.wire import body, messages, schema
 from agent.wire.vectors import written, written_record
+from gateway import deadletters
 from gateway import journal as j
 from gateway.accept import Acceptor, Message
+from gateway.reading import JournalReader
 
 NOW = 1_795_000_000_000
 
@@ -37,7 +39,7 @@ class Gateway:
         return self.acceptor.commit([Message(topic, payload, body.LINK_MQTT, received_ms)])
 
     def reader(self):
-        return j.JournalReader(self.path)
+        return JournalReader(self.path)
 
     def rows(self):
         return [(r.boot, r.seq, r.time, r.dated) for r in self.reader().records(0, 1000)]
@@ -46,7 +48,8 @@ class Gateway:
         return [(r.boot, r.seq, r.time, r.dated) for r in self.reader().releases(0, 1000)[1]]
 
     def dead(self):
-        return [(d["reason"], d["boot"], d["seq"]) for d in self.reader().dead_letters(100)]
+        letters = [kept.letter for kept in self.reader().dead_letters.find()]
+        return [(letter.reason, letter.boot, letter.seq) for letter in letters]
 
 
 @pytest.fixture
@@ -70,12 +73,17 @@ def test_duplicates_vanish_and_are_acknowledged_also_after_a_restart(gateway):
     assert gateway.reader().counters()["duplicates"] == 3
 
 
-def test_a_pruned_record_is_still_a_duplicate(gateway):
+def test_a_pruned_record_is_still_a_duplicate(gateway, monkeypatch):
+    monkeypatch.setattr(j, "now_ms", lambda: NOW)
     gateway.take(record(0))
-    assert gateway.acceptor.prune(NOW + 1, 1, 0) == 1
-    outcome = gateway.take(record(0))
-    assert outcome.acks == {"buoy-1": [(7, 0, 0)]}
-    assert gateway.rows() == []
+    monkeypatch.setattr(j, "now_ms", lambda: NOW + 5000)
+    gateway.take(record(1))
+    prune = gateway.acceptor.prune
+    assert prune(NOW + 4999, (9, 9), 100) == 0, "it was not old enough"
+    assert prune(NOW + 5000, (0, 0), 100) == 0, "a sink has not passed it"
+    assert prune(NOW + 5000, (9, 9), 100) == 1
+    assert gateway.take(record(0)).acks == {"buoy-1": [(7, 0, 0)]}
+    assert [seq for _, seq, _, _ in gateway.rows()] == [1]
 
 
 def test_other_bytes_of_an_identity_are_a_conflict(gateway):
@@ -140,11 +148,16 @@ def test_other_messages_outside_the_contract(gateway, topic, payload, reason):
 
 
 def test_dead_letters_are_bounded_and_all_counted(gateway, monkeypatch):
-    monkeypatch.setattr(j, "DEAD_LETTERS_MAX", 10)
+    monkeypatch.setattr(deadletters, "PER_DEVICE_MAX", 10)
+    gateway.take(b"\xfe", device="buoy-2")
     for _ in range(25):
         gateway.take(b"\xff")
-    assert len(gateway.dead()) == 10
-    assert gateway.reader().counters()["dead_letters"] == 25
+    assert len(gateway.dead()) == 11, "the letter of the quiet device was pushed out"
+    assert gateway.reader().counters()["dead_letters"] == 26
+    monkeypatch.setattr(deadletters, "KEPT_MAX", 5)
+    gateway.take(bytes(deadletters.RAW_MAX + 9))
+    assert len(gateway.dead()) == 5
+    assert len(gateway.reader().dead_letters.find(limit=1)[0].letter.raw) == deadletters.RAW_MAX
 
 
 def test_early_records_wait_for_their_date_and_get_it(gateway):

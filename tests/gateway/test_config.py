@@ -9,7 +9,7 @@ def test_everything_has_a_default(tmp_path):
     path.write_text("")
     config = load(path, {})
     assert (config.name, config.broker.port, config.data) == ("gateway-1", 1883, tmp_path / "data")
-    assert config.series.url == f"sqlite:{tmp_path}/data/series.sqlite"
+    assert config.series.url == f"sqlite:{tmp_path}/data/series"
     assert config.centre.url == ""
 
 
@@ -28,8 +28,14 @@ def test_secrets_come_from_the_environment_or_a_file(tmp_path):
         ("[broker]\nport = 0", 2, ["broker.port", "0", "1 to 65535"]),
         ("[broker]\nport = true", 2, ["broker.port", "True", "whole number"]),
         ('[broker]\nshards = "0g"', 2, ["broker.shards", "'0g'", "00 to ff"]),
+        ('[broker]\nshards = "7f-00"', 2, ["broker.shards", "'7f-00'", "00-7f,a0"]),
+        ('[broker]\nshards = "00-7f,10"', 2, ["broker.shards", "twice"]),
+        ('[operation]\nlisten = "9108"', 2, ["operation.listen", "'9108'", "HOST:PORT"]),
+        ('[operation]\nlisten = "::1:99999"', 2, ["operation.listen", "HOST:PORT"]),
+        ('[operation]\nlisten = "[::1]:99999"', 2, ["operation.listen", "0 to 65535"]),
+        ('[operation]\nlog = "xml"', 2, ["operation.log", "text, json"]),
         ('[broker]\npassword_file = "nowhere"', 2, ["broker.password_file", "nowhere"]),
-        ('[series]\nurl = "mysql://x"', 2, ["series.url", "mysql", "sqlite:PATH"]),
+        ('[series]\nurl = "mysql://x"', 2, ["series.url", "mysql", "sqlite:FOLDER"]),
         ("[commit]\nbatch = 0", 2, ["commit.batch", "1 to 10000"]),
         ("[keep]\nundated_dys = 3", 2, ["keep.undated_dys", "not a known key", "undated_days"]),
         ("[broker\n", None, ["not TOML"]),
@@ -52,3 +58,24 @@ def test_all_problems_at_once(tmp_path):
     with pytest.raises(SettingsError) as caught:
         load(path, {})
     assert len(caught.value.problems) == 2
+
+
+def test_shards_may_be_ranges(tmp_path):
+    path = tmp_path / "gateway.toml"
+    for text, shards in (
+        ("+", ("+",)),
+        ("00-02, 7f", ("00", "01", "02", "7f")),
+        ("00-ff", tuple(f"{n:02x}" for n in range(256))),
+    ):
+        path.write_text(f'[broker]\nshards = "{text}"\n')
+        assert load(path, {}).broker.shards == shards
+
+
+def test_operation(tmp_path):
+    path = tmp_path / "gateway.toml"
+    path.write_text('[broker]\nsettings_file = "m.conf"\n[operation]\nlisten = ""\nlog = "json"\n')
+    config = load(path, {})
+    assert (config.operation.listen, config.operation.log) == ("", "json")
+    assert config.broker.settings == tmp_path / "m.conf"
+    path.write_text("")
+    assert load(path, {}).operation.listen == "127.0.0.1:9108"

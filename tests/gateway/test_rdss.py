@@ -1,6 +1,5 @@
 """The gateway's BeiDou side: the terminal's dialects, what waits to go down, what comes up."""
 
-import queue
 import sqlite3
 import time
 
@@ -13,9 +12,11 @@ from agent.wire.vectors import written_record
 from gateway import journal as j
 from gateway.accept import Acceptor, Message
 from gateway.config import BeiDou, load
+from gateway.inbox import Inbox
 from gateway.inputs import terminal as terminal_module
 from gateway.inputs.rdss import COMMANDS_MAX, RDSSInput, Waiting
 from gateway.inputs.terminal import CommandTerminal
+from gateway.reading import JournalReader
 from simulators.sensors.rdss import DIALECTS, Card
 from tests.chain.processes import wait_for
 from tests.chain.sky import Sky
@@ -28,6 +29,17 @@ BUOY, SHORE, STRANGER = 4207733, 2097151, 1234567
 
 def record(seq, schema_id=schema.BEACON, values=(1,), boot=7, t=217_400_000):
     return written_record(schema_id, list(values), boot=boot, seq=seq, t=t)
+
+
+def came(inbox, count):
+    """Return the messages that come, as many as are expected."""
+    messages_in = []
+    end_s = time.monotonic() + 5
+    while len(messages_in) < count and time.monotonic() < end_s:
+        for delivery in inbox.take(count, 0, 0.1):
+            messages_in += delivery.messages
+    assert len(messages_in) == count
+    return messages_in
 
 
 def up(body, key=KEY, device="buoy-1", kind=frame.RECORDS, direction=frame.UP):
@@ -242,13 +254,13 @@ def sky(monkeypatch):
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_up_and_down_through_each_dialect(sky, dialect):
     shore = sky.terminal(dialect, Card(SHORE, 0, 4))
-    buoy, inbox = Buoy(sky), queue.Queue()
+    buoy, inbox = Buoy(sky), Inbox(100)
     rdss = RDSSInput(config(shore), inbox)
     rdss.start()
     try:
         wait_for("the card", lambda: rdss._terminal.card == SHORE)
         buoy.send(up(record(3)))
-        message = inbox.get(timeout=5).message
+        (message,) = came(inbox, 1)
         assert message.topic == messages.topic("buoy-1", "up", "rec")
         assert (message.payload, message.link, message.fault) == (
             record(3), contract.LINK_BEIDOU, None,
@@ -272,7 +284,7 @@ def test_refused_sendings_go_again(sky):
     shore = sky.terminal("3.0", Card(SHORE, 0, 4))
     shore.refusals = ["no lock", "interval"]
     buoy = Buoy(sky)
-    rdss = RDSSInput(config(shore), queue.Queue())
+    rdss = RDSSInput(config(shore), Inbox(100))
     rdss.start()
     try:
         rdss.acknowledge("buoy-1", [(7, 3, 3)])
@@ -287,7 +299,7 @@ def test_refused_sendings_go_again(sky):
 
 def test_what_is_refused_becomes_a_dead_letter(sky, tmp_path):
     shore = sky.terminal("2.1", Card(SHORE, 0, 4))
-    buoy, stranger, inbox = Buoy(sky), Buoy(sky, STRANGER), queue.Queue()
+    buoy, stranger, inbox = Buoy(sky), Buoy(sky, STRANGER), Inbox(100)
     rdss = RDSSInput(config(shore), inbox)
     rdss.start()
     try:
@@ -299,22 +311,22 @@ def test_what_is_refused_becomes_a_dead_letter(sky, tmp_path):
         buoy.send(up(record(1), kind=frame.ACK))
         buoy.send(b"hello, is anybody there?")
         buoy.send(b"\xa4")
-        batch = [inbox.get(timeout=5).message for _ in range(7)]
+        batch = came(inbox, 7)
     finally:
         rdss.stop()
     acceptor = Acceptor(j.Journal(tmp_path / "journal.sqlite"))
     assert acceptor.commit(batch).acks == {}
-    letters = j.JournalReader(tmp_path / "journal.sqlite").dead_letters(20)
-    reasons = sorted(letter["reason"] for letter in letters)
+    letters = JournalReader(tmp_path / "journal.sqlite").dead_letters.find()
+    reasons = sorted(kept.letter.reason for kept in letters)
     assert reasons == sorted(
         ["beidou-unknown-card", "beidou-kind", "beidou-mark", "beidou-length"] + 3 * ["beidou-tag"]
     )
-    assert {letter["topic"] for letter in letters} == {f"beidou/{BUOY}", f"beidou/{STRANGER}"}
+    assert {kept.letter.topic for kept in letters} == {f"beidou/{BUOY}", f"beidou/{STRANGER}"}
 
 
 def test_the_port_comes_back(sky):
     shore = sky.terminal("4.0", Card(SHORE, 0, 4))
-    buoy, inbox = Buoy(sky), queue.Queue()
+    buoy, inbox = Buoy(sky), Inbox(100)
     rdss = RDSSInput(config(shore), inbox)
     rdss.start()
     try:
@@ -327,7 +339,7 @@ def test_the_port_comes_back(sky):
         sky.run(pull())
         wait_for("the card again", lambda: rdss._terminal is not first and rdss._terminal.card)
         buoy.send(up(record(3)))
-        assert inbox.get(timeout=5).message.payload == record(3)
+        assert came(inbox, 1)[0].payload == record(3)
         assert rdss.take_counts()["beidou.port_errors"] >= 1
     finally:
         rdss.stop()
@@ -345,7 +357,7 @@ def test_a_record_by_both_ways_is_one_and_both_are_acknowledged(tmp_path):
     outcome = commit(acceptor, record(0) + record(2), contract.LINK_MQTT)
     assert outcome.acks == {"buoy-1": [(7, 0, 0), (7, 2, 2)]}
     assert outcome.beidou == {}
-    rows = j.JournalReader(tmp_path / "journal.sqlite").records(0, 10)
+    rows = JournalReader(tmp_path / "journal.sqlite").records(0, 10)
     assert [(r.seq, r.link) for r in rows] == [(0, 2), (1, 2), (2, 1)]
 
 
@@ -355,7 +367,7 @@ def test_a_frame_played_again_brings_nothing_and_is_counted(tmp_path):
         outcome = commit(acceptor, record(0), contract.LINK_BEIDOU)
         assert outcome.beidou == {"buoy-1": [(7, 0, 0)]}  # the device may have missed the answer
     commit(acceptor, record(0), contract.LINK_MQTT)
-    counters = j.JournalReader(tmp_path / "journal.sqlite").counters()
+    counters = JournalReader(tmp_path / "journal.sqlite").counters()
     assert counters["beidou.nothing_new"] == 2
     assert counters["duplicates"] == 3
 
@@ -364,7 +376,7 @@ def test_the_input_s_counters_reach_the_journal(tmp_path):
     acceptor = Acceptor(j.Journal(tmp_path / "journal.sqlite"))
     acceptor.count({"beidou.received": 2})
     acceptor.count({"beidou.received": 1})
-    assert j.JournalReader(tmp_path / "journal.sqlite").counters()["beidou.received"] == 3
+    assert JournalReader(tmp_path / "journal.sqlite").counters()["beidou.received"] == 3
 
 
 # Configuration.

@@ -1,0 +1,49 @@
+"""What of a journal row goes to a time series: its time, its values, and whether it may go at all."""
+
+from typing import Final, NamedTuple
+
+from agent.wire import decode, schema, series
+from gateway.reading import Row
+
+_DAY_MS: Final = 86_400_000
+
+Values = list[int | bytes | None]
+
+
+def point_ms(row: Row) -> int:
+    """Return the time of a row's point; of one that will never be dated, when it came."""
+    return row.received_ms if row.time is None else series.point_ms(row.time, row.seq)
+
+
+def checked(row: Row) -> Values:
+    """Return a row's values, those outside their fields' ranges as None."""
+    record = decode.one(row.raw)
+    names = [field[0] for field in schema.SCHEMAS[row.schema][3]]
+    values = record.values
+    for fault in decode.check(record):
+        values[names.index(fault.field)] = None
+    return values
+
+
+class Limits(NamedTuple):
+    """How far a point's time may lie from when it was received.
+
+    A store drops what is too far from now without a word (VictoriaMetrics: two days ahead), and a
+    wrong clock would spoil every chart: so what is beyond is set aside, where it can be seen.
+    """
+
+    future_s: int
+    past_days: int
+
+    def odd(self, row: Row, ts: int) -> tuple[str, str] | None:
+        """Return (reason, detail) if a point is too far ahead or too old."""
+        ahead_ms = ts - row.received_ms
+        if ahead_ms > self.future_s * 1000:
+            detail = f"{ahead_ms // 1000} s after it was received, allowed {self.future_s}"
+            return "time-ahead", detail
+        if -ahead_ms > self.past_days * _DAY_MS:
+            detail = (
+                f"{-ahead_ms // _DAY_MS} days before it was received, allowed {self.past_days}"
+            )
+            return "time-ancient", detail
+        return None

@@ -1,0 +1,222 @@
+"""No room for the journal: nothing is acknowledged, nothing is lost, and it goes on by itself.
+
+Once on a real file system that is full (a tmpfs of a few megabytes, where this user may mount one),
+once by a limit on the size of the gateway's files, which SQLite sees as another error.
+"""
+
+import errno
+import os
+import random
+import resource
+import shutil
+import sqlite3
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from tests.chain import checker, load
+from tests.chain.processes import (
+    GATEWAY_ENV,
+    broker,
+    free_port,
+    gateway_command,
+    gateway_config,
+    process,
+    wait_for,
+)
+from tests.chain.test_chaos import settle
+
+SEED = 20261122
+DEVICES = 20
+RATE = 400
+SIZE = 24 << 20  # of the small file system
+PAGE = 4096
+QUIET_S = 1.0  # without one ack: the gateway has stopped
+
+
+class FullDisk:
+    """A file system of SIZE bytes for the gateway's data; `leave` fills all but some of it."""
+
+    def __init__(self, folder, _gateway):
+        self._ballast = folder / "ballast"
+
+    @staticmethod
+    @contextmanager
+    def around(folder):
+        if shutil.which("mount") is None or os.geteuid() != 0:
+            pytest.skip(
+                "mounting a small file system needs root; `make prove` limits files instead"
+            )
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            pytest.skip(f"a small file system may not be mounted here: {done.stderr.strip()}")
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+
+    def leave(self, room):
+        """Fill the disk until at most `room` bytes are left."""
+        with self._ballast.open("ab", buffering=0) as file:
+            while (left := shutil.disk_usage(self._ballast).free - room) > 0:
+                try:
+                    file.write(bytes(min(left, 1 << 20)))
+                except OSError as error:
+                    assert error.errno == errno.ENOSPC
+                    break
+
+    def give(self, room):
+        """Give some of it back."""
+        os.truncate(self._ballast, max(0, self._ballast.stat().st_size - room))
+
+    def free(self):
+        self._ballast.unlink()
+
+
+class FullFiles:
+    """The same by RLIMIT_FSIZE of the gateway: no file grows beyond a size."""
+
+    def __init__(self, folder, gateway):
+        self._folder, self._gateway = folder, gateway
+
+    @staticmethod
+    @contextmanager
+    def around(_folder):
+        yield
+
+    def leave(self, room):
+        self._limit(room)
+
+    def give(self, room):
+        self._limit(PAGE * 2 + room)
+
+    def free(self):
+        self._limit(resource.RLIM_INFINITY)
+
+    def _limit(self, size):
+        pid = self._gateway._child.pid
+        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
+
+
+@contextmanager
+def running(folder, how):
+    """Run broker, gateway and devices; the gateway's data lie where room is short."""
+    data = folder / "gateway"
+    data.mkdir()
+    with ExitStack() as stack:
+        stack.enter_context(how.around(data))
+        port, _ = stack.enter_context(broker("mosquitto", folder, load.names(DEVICES)))
+        config = gateway_config(folder, port, f"sqlite:{folder / 'series.sqlite'}")
+        pages = free_port()
+        told = config.read_text().replace('listen = ""', f'listen = "127.0.0.1:{pages}"')
+        config.write_text(told)
+        log = folder / "gateway.log"
+        gateway = stack.enter_context(process(gateway_command(config), log, GATEWAY_ENV))
+        wait_for("the gateway", lambda: b"connected" in log.read_bytes())
+        devices = stack.enter_context(
+            load.Load(folder, port, rate=RATE, devices=DEVICES, resend_s=2.0)
+        )
+        devices.wait_made(RATE // 2, 20)
+        yield gateway, devices, how(data, gateway), log, f"http://127.0.0.1:{pages}/readyz"
+
+
+def page(url):
+    """Return (status, text) of a page."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def wait_quiet(devices):
+    """Wait until no acknowledgement comes any more; return how many there were."""
+    last, since = devices.status()["acked"], time.monotonic()
+    while time.monotonic() - since < QUIET_S:
+        time.sleep(0.05)
+        if (now := devices.status()["acked"]) != last:
+            last, since = now, time.monotonic()
+    return last
+
+
+def all_there(devices, folder, gateway):
+    """Let the devices finish; hold the store against their ledger; return (verdict, said)."""
+    time.sleep(0.5)
+    devices.pause()
+    devices.wait_acked(60)
+    ledger = checker.read(devices.ledgers)
+    verdict, _ = settle(ledger, folder / "series.sqlite", None, 30)
+    said = devices.status()
+    assert said["strange"] == 0
+    assert gateway.stop() == 0
+    return verdict, said
+
+
+@pytest.mark.parametrize(
+    "how", [pytest.param(FullDisk), pytest.param(FullFiles, marks=pytest.mark.prove)]
+)
+def test_no_room_no_ack_and_it_goes_on_by_itself(how, tmp_path, capsys):
+    rng = random.Random(SEED)
+    with running(tmp_path, how) as (gateway, devices, disk, log, ready):
+        disk.leave(0)
+        stopped = wait_quiet(devices)
+        said = devices.status()
+        assert said["waiting"] > RATE * QUIET_S / 2, "the devices still make records"
+        assert gateway.running
+        code, text = page(ready)
+        assert code == 503 and "journal" in text, (code, text)
+        if how is FullDisk:  # the other's log has no room either
+            assert b"nothing is acknowledged" in log.read_bytes(), log.read_text()
+        # A little room, again and again: it ends in the middle of a transaction.
+        for _ in range(8):
+            disk.give(PAGE * rng.randint(1, 12))
+            time.sleep(0.1)
+            disk.leave(0)
+        assert gateway.running
+        if how is FullDisk:
+            # It dies, and comes back before there is room.
+            gateway.kill()
+            gateway.start()
+            time.sleep(1)
+        disk.free()
+        if not gateway.running:  # it may refuse to start; the service manager starts it again
+            assert b"full" in log.read_bytes(), log.read_text()
+            gateway.start()
+        wait_for("acknowledgements", lambda: devices.status()["acked"] > stopped + 100)
+        wait_for("readiness", lambda: page(ready)[0] == 200)
+        verdict, last = all_there(devices, tmp_path, gateway)
+    with capsys.disabled():
+        print(
+            f"\n{how.__name__}: {said['waiting']} records waited at the devices while there was no"
+            f" room, none acked; {last['made']} records in all, {last['resent']} sent again,"
+            f" lost {verdict.lost}, doubled {verdict.doubled}, altered {verdict.altered}"
+        )
+    assert verdict.clean, (verdict, log.read_text()[-3000:])
+
+
+@pytest.mark.prove
+def test_a_reader_that_never_ends_fills_the_disk(tmp_path):
+    """The journal's log cannot be emptied while somebody reads; then there is no room for it."""
+    with running(tmp_path, FullDisk) as (gateway, devices, disk, log, _):
+        reader = sqlite3.connect(
+            f"file:{tmp_path / 'gateway' / 'journal.sqlite'}?mode=ro", uri=True
+        )
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        disk.leave(PAGE * 200)
+        stopped = wait_quiet(devices)
+        assert gateway.running
+        reader.close()
+        disk.free()
+        wait_for("acknowledgements", lambda: devices.status()["acked"] > stopped + 100)
+        verdict, _ = all_there(devices, tmp_path, gateway)
+    assert verdict.clean, (verdict, log.read_text()[-3000:])
