@@ -17,6 +17,7 @@ PEERS = {
     "mosquitto": "mosquitto",
     "victoria-metrics": "victoria-metrics",
     "chromium": "chromium",
+    "strace": "strace",
 }
 FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"

@@ -1,28 +1,39 @@
-"""The gateway's rates, with real mosquitto, everything on this machine together."""
+"""The gateway's rates and costs, with real mosquitto and stores, everything on this machine together."""
 
-import socket
-import sqlite3
 import tempfile
-import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-from agent.link import mqtt as m
-from agent.wire import decode, messages, schema
+from agent.wire import decode, schema
 from agent.wire.vectors import written_record
-from tests.bench.rows import median
+from tests.bench import load, proc, rig
+from tests.bench.rows import median, row
 from tests.chain.processes import (
     GATEWAY_ENV,
-    broker,
+    Process,
     gateway_command,
     gateway_config,
     process,
-    wait_for,
+    victoria_metrics,
 )
+from tests.chain.stores import sqlite_series
 
+USER: Final = "gateway"
+SERIES: Final = "series"
 _RUNS = 3
-_SENDERS = 4
-_WINDOW = 200  # messages of a sender that the broker has not acknowledged
+_SETTLE_S = 2.0  # for the sinks' processes, which start after the gateway has connected
+_LAST_S = 300.0  # for the last record to come into the store
+# (records a message, messages, devices, store, budget to the acknowledgement, to the store)
+_CASES: Final = (
+    (1, 120_000, load.CONNECTIONS, "VictoriaMetrics", ">= 20,000", ""),
+    (1, 120_000, load.CONNECTIONS, "SQLite", ">= 20,000", ""),
+    (1, 120_000, 1_000, "VictoriaMetrics", "", ""),
+    (20, 15_000, load.CONNECTIONS, "VictoriaMetrics", "", ">= 60,000"),
+    (20, 15_000, load.CONNECTIONS, "SQLite", "", ""),
+)
 
 
 def decoding() -> list[dict[str, object]]:
@@ -43,68 +54,133 @@ def decoding() -> list[dict[str, object]]:
     return rows
 
 
-def throughput() -> list[dict[str, object]]:
-    """QoS 1, durable commit before acknowledgement; broker, senders and gateway share the cores."""
-    rows = []
-    for per_message, count, budget in ((1, 40_000, ">= 20,000"), (20, 10_000, ">= 60,000")):
-        rates = [_run(per_message, count) * per_message for _ in range(_RUNS)]
-        unit = "messages/s" if per_message == 1 else "records/s"
-        rows.append(median(f"{per_message} records a message, SQLite series", rates, unit, budget))
-    return rows
+class Place:
+    """A gateway with its broker and store, running."""
+
+    def __init__(
+        self, folder: Path, port: int, broker: Process, gateway: Process, store: Process | None
+    ) -> None:
+        self.folder = folder
+        self.port = port
+        self.url = ""
+        self.pids = {"gateway": rig.pid(gateway), "broker": rig.pid(broker)}
+        self.gateway = gateway
+        if store is not None:
+            self.pids["store"] = rig.pid(store)
+
+    def tail(self) -> str:
+        """Return the end of what the gateway said."""
+        return (self.folder / "gateway.log").read_text("utf-8")[-500:]
+
+    def count(self) -> int:
+        """Return how many records the store has, without asking it for them."""
+        if self.url:
+            return rig.victoria_rows(self.url) // rig.VALUES
+        return rig.sqlite_rows(self.folder / "gateway" / SERIES)
+
+    def found(self, devices: int) -> rig.Found:
+        """Return the records in the store."""
+        if self.url:
+            return rig.victoria_found(self.url, devices)
+        out: rig.Found = {}
+        for (name, _, seq), times in sqlite_series(self.folder / "gateway" / SERIES).items():
+            out.setdefault(name, []).extend([seq] * times)
+        return out
+
+    def wait(self, records: int) -> float:
+        """Wait until the store has so many; return when (monotonic, in seconds)."""
+        end = time.monotonic() + _LAST_S
+        while (there := self.count()) < records:
+            if time.monotonic() > end:
+                raise RuntimeError(f"{there} of {records} in the store: {self.tail()}")
+            time.sleep(0.1)
+        return time.monotonic()
 
 
-def _run(per_message: int, count: int) -> float:
-    """Return messages a second from the first sent to the last committed."""
-    names = [f"load-{n}" for n in range(_SENDERS)]
+@contextmanager
+def running(store: str) -> Iterator[Place]:
+    """Run broker, store and gateway."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with broker("mosquitto", folder, names) as (port, _):
-            config = gateway_config(folder, port, "sqlite:series.sqlite")
-            log = folder / "gateway.log"
-            with process(gateway_command(config), log, GATEWAY_ENV):
-                wait_for("the gateway", lambda: b"connected" in log.read_bytes())
-                each = count // _SENDERS
-                threads = [
-                    threading.Thread(target=_send, args=(port, name, each, per_message))
-                    for name in names
-                ]
-                start = time.perf_counter()
-                for thread in threads:
-                    thread.start()
-                for thread in threads:
-                    thread.join()
-                journal = sqlite3.connect(folder / "gateway" / "journal.sqlite")
-                wanted = each * _SENDERS * per_message
-                query = "SELECT coalesce(sum(last - first + 1), 0) FROM ranges"
-                wait_for("the last", lambda: journal.execute(query).fetchone()[0] >= wanted, 120)
-                took_s = time.perf_counter() - start
-                journal.close()
-    return each * _SENDERS / took_s
+        with rig.broker(folder) as (port, broker):
+            if store == "SQLite":
+                with _gateway(folder, port, f"sqlite:{SERIES}") as gateway:
+                    yield Place(folder, port, broker, gateway, None)
+                return
+            with (
+                victoria_metrics(folder) as (url, victoria),
+                _gateway(folder, port, url) as gateway,
+            ):
+                place = Place(folder, port, broker, gateway, victoria)
+                place.url = url
+                yield place
 
 
-def _send(port: int, name: str, count: int, per_message: int) -> None:
-    """Publish records as fast as the broker acknowledges them."""
-    topic = messages.topic(name, "up", "rec").encode()
-    packets = []
-    for n in range(count):
-        body = b"".join(
-            written_record(schema.BEACON, [1, 2, 3], boot=1, seq=n * per_message + i)
-            for i in range(per_message)
-        )
-        mid = n % 65535 + 1
-        packet = len(topic).to_bytes(2, "big") + topic + mid.to_bytes(2, "big") + body
-        size = len(packet)
-        length = bytes([size]) if size < 128 else bytes([size & 127 | 128, size >> 7])
-        packets.append(b"\x32" + length + packet)
-    hello = m.MQTT()
-    hello.connect(name.encode(), name.encode(), name[::-1].encode(), 60, topic, b"", 0)
-    with socket.create_connection(("127.0.0.1", port)) as link:
-        link.sendall(bytes(hello.outgoing()))
-        link.recv(4)
-        sent = acknowledged = 0
-        while acknowledged < count:
-            while sent < count and sent - acknowledged < _WINDOW:
-                burst = packets[sent : sent + 50]
-                link.sendall(b"".join(burst))
-                sent += len(burst)
-            acknowledged += len(link.recv(65536)) // 4
+@contextmanager
+def _gateway(folder: Path, port: int, series: str) -> Iterator[Process]:
+    config = gateway_config(folder, port, series)
+    with process(gateway_command(config), folder / "gateway.log", GATEWAY_ENV) as gateway:
+        rig.connected(folder, USER, 1)
+        time.sleep(_SETTLE_S)
+        yield gateway
+
+
+def measure(per: int, count: int, devices: int, store: str) -> dict[str, float]:
+    """Run a load through a gateway once.
+
+    Returns:
+        Records a second until the last was `acked` by the gateway and until the last was `stored`,
+        CPU microseconds a record of each process (`cpu_gateway` with its children, `cpu_core`
+        without), `peak_mb` of the gateway, and how many records were `lost` and `doubled` in the store.
+    """
+    records = count * per
+    words = ("--messages", str(count), "--records", str(per), "--devices", str(devices))
+    with running(store) as place, rig.prepared(place.port, *words) as stream:
+        before = {name: proc.cpu_s(pid) for name, pid in place.pids.items()}
+        core_s = proc.cpu_s(place.pids["gateway"], alone=True)
+        stream.go()
+        sent = stream.result()
+        stored_s = place.wait(records)
+        began_s = sent["began_ns"] / 1e9
+        out = {
+            f"cpu_{name}": (proc.cpu_s(pid) - before[name]) / records * 1e6
+            for name, pid in place.pids.items()
+        }
+        core_s = proc.cpu_s(place.pids["gateway"], alone=True) - core_s
+        out["cpu_core"] = core_s / records * 1e6
+        out["cpu_load"] = sent["cpu_s"] / records * 1e6
+        out["published"] = records / (sent["published_ns"] / 1e9 - began_s)
+        out["acked"] = records / (sent["acked_ns"] / 1e9 - began_s)
+        out["stored"] = records / (stored_s - began_s)
+        out["peak_mb"] = proc.memory_mb(place.pids["gateway"], "VmHWM")
+        out["unacknowledged"] = records - sent["acked"]
+        place.gateway.stop()
+        out["lost"], out["doubled"] = rig.tally(place.found(devices), devices, records)
+    return out
+
+
+def throughput() -> list[dict[str, object]]:
+    """QoS 1, durable commit before acknowledgement; broker, load, gateway and store share the cores."""
+    rows = []
+    for per, count, devices, store, to_ack, to_store in _CASES:
+        runs = [measure(per, count, devices, store) for _ in range(_RUNS)]
+        unit = "messages/s" if per == 1 else "records/s"
+        title = f"{per} a message, {devices:,} devices, {store}"
+        rows += [
+            median(f"{title}: acknowledged", [run["acked"] for run in runs], unit, to_ack),
+            median("  in the store", [run["stored"] for run in runs], unit, to_store),
+        ]
+        for what, words in (
+            ("cpu_gateway", "the gateway's CPU a record"),
+            ("cpu_core", "  of it, to take in and commit"),
+            ("cpu_broker", "the broker's"),
+            ("cpu_load", "the load's"),
+            ("cpu_store", "the store's"),
+        ):
+            if what in runs[0]:
+                rows.append(median(f"  {words}", [round(run[what], 2) for run in runs], "µs"))
+        peak = [round(run["peak_mb"], 1) for run in runs]
+        rows.append(median("  the gateway's memory at its highest", peak, "MB", "< 200"))
+        wrong = sum(run["lost"] + run["doubled"] + run["unacknowledged"] for run in runs)
+        rows.append(row("  lost, doubled or unacknowledged", wrong, "records", "0"))
+    return rows
