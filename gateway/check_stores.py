@@ -49,7 +49,7 @@ def series(store: Series) -> Iterator[Finding]:
         return
     yield from _skew("the time series store", health)
     if found := _VICTORIA.search(metrics.data.decode("utf-8", "replace")):
-        yield ok(f"series {store.url}: VictoriaMetrics {found[1]} is there")
+        yield ok(f"series {store.url}: VictoriaMetrics is there {found[1]}".rstrip())
         yield from _victoria(http, root, metrics.data.decode("utf-8", "replace"), parts.path)
     elif ping.headers.get("X-Influxdb-Version", "").lstrip("v").startswith("1."):
         yield error(

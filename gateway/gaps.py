@@ -26,6 +26,7 @@ PASS_MAX: Final = 200  # questions in one pass
 @dataclass(slots=True)
 class _Open:
     account: Account
+    missing: int
     next_ms: int
     tries: int = 0
 
@@ -37,29 +38,34 @@ class Gaps:
         self._open: dict[tuple[str, int], _Open] = {}
 
     def note(self, account: Account, now_ms: int) -> None:
-        """Watch a boot of which something is missing."""
+        """Watch a boot of which something is missing; more of it begins anew."""
+        key = (account.device, account.boot)
         if account.seen.whole:
-            self._open.pop((account.device, account.boot), None)
-        elif len(self._open) < BOOTS_MAX:
-            key = (account.device, account.boot)
-            self._open.setdefault(key, _Open(account, now_ms + PATIENCE_MS)).account = account
+            self._open.pop(key, None)
+            return
+        gap = self._open.get(key)
+        now_missing = account.seen.missing()
+        if gap is None or now_missing > gap.missing:
+            if gap is not None or len(self._open) < BOOTS_MAX:
+                self._open[key] = _Open(account, now_missing, now_ms + PATIENCE_MS)
+        else:
+            gap.account, gap.missing = account, now_missing
 
     def due(self, now_ms: int) -> list[tuple[str, int, int, int]]:
         """Return what to ask for now: (device, boot, first, last), one range of a boot at most."""
         out: list[tuple[str, int, int, int]] = []
-        for key, gap in list(self._open.items()):
-            if gap.next_ms > now_ms:
+        for key, gap in self._open.items():
+            if gap.next_ms > now_ms or gap.tries >= TRIES_MAX:
                 continue
             account = gap.account
+            if now_ms - account.heard.get(body.LINK_MQTT, 0) >= AGAIN_MS:
+                continue
             _, gaps = missing(account.seen, account.told)
-            heard_ms = account.heard.get(body.LINK_MQTT, 0)
-            if not gaps or gap.tries >= TRIES_MAX:
-                del self._open[key]
-            elif now_ms - heard_ms < AGAIN_MS:
-                if len(out) >= PASS_MAX:
-                    break
+            if gaps:
                 first, last = gaps[gap.tries % len(gaps)]
                 out.append((*key, first, min(last, first + messages.WANT_MAX - 1)))
-                gap.tries += 1
-                gap.next_ms = now_ms + AGAIN_MS
+            gap.tries += 1
+            gap.next_ms = now_ms + AGAIN_MS
+            if len(out) >= PASS_MAX:
+                break
         return out

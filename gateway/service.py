@@ -6,6 +6,7 @@ them; every input has a thread that fills the inbox, every sink a process that r
 
 import fcntl
 import logging
+import math
 import sqlite3
 import threading
 import time
@@ -32,6 +33,7 @@ from gateway.updates import SenderThread
 log = logging.getLogger(__name__)
 
 _HOUSEKEEPING_S: Final = 5.0
+_WARN_S: Final = 86_400.0
 _IDLE_S: Final = 0.5
 _RETRY_S: Final = 1.0
 _LAST_SAID_S: Final = 60.0  # between two lines about a journal that takes nothing
@@ -89,7 +91,6 @@ class Service:
         released = self._acceptor.release_known_schemas()
         if released:
             log.info("%d records of schemas that are known now go on", released)
-        self._warn()
         self._operation.start()
         for sink in self._sinks:
             sink.start()
@@ -97,12 +98,15 @@ class Service:
             source.start()
         self._desk.start()
         self._updates.start()
-        housekeeping_s = 0.0
+        housekeeping_s = warned_s = -math.inf
         while not self._stopping.is_set():
             self._round()
             if time.monotonic() - housekeeping_s > _HOUSEKEEPING_S:
                 housekeeping_s = time.monotonic()
                 self._keep_house()
+            if time.monotonic() - warned_s > _WARN_S:
+                warned_s = time.monotonic()
+                self._warn()
         self._operation.stop()
         self._desk.stop()
         self._updates.stop()
@@ -138,7 +142,7 @@ class Service:
         )
 
     def _warn(self) -> None:
-        """Say what in the broker's settings and our own certificates will make trouble."""
+        """Say what in the broker's settings, our certificates, the revocations will make trouble."""
         broker = self._config.broker
         if broker.settings:
             for fault in check_broker_settings(broker.settings, self._config.batch, broker.user):
@@ -146,6 +150,8 @@ class Service:
         if broker.tls:
             for warning in tls.warnings(broker.tls, time.time()):
                 log.warning("%s", warning)
+        if self._revocations.fault:
+            log.warning("%s", self._revocations.fault)
 
     def _round(self) -> None:
         """Commit what has come, if anything has."""

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from agent.wire import schema
 from gateway.config import Series
 from gateway.sinks.cursors import Cursor, Cursors
 from gateway.sinks.influx import InfluxSink
@@ -84,6 +85,7 @@ def store():
 @pytest.fixture
 def gateway(tmp_path, monkeypatch):
     monkeypatch.setattr("gateway.sinks.influx._LOOK_S", 0.0)
+    monkeypatch.setattr("gateway.sinks.sink._IDLE_S", 0.05)
     return Gateway(tmp_path)
 
 
@@ -354,8 +356,6 @@ class TestVictoriaMetrics:
                 wait_for("an error", lambda: sink.errors, 10)
 
     def test_byte_strings_never_become_numbers_there(self, gateway, tmp_path):
-        from agent.wire import schema
-
         values = [5, None, -2, 1, 40, b"202410010001"]
         gateway.take(record(0, schema.ENERGY_COUNT, values), received_ms=NOW_MS)
         with victoria_metrics(tmp_path) as (url, _):

@@ -1,5 +1,6 @@
 """Metrics, health, logs, word to systemd: with real sockets, and clients that misbehave."""
 
+import argparse
 import io
 import json
 import logging
@@ -17,7 +18,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from cloud.command import CentreCommand
 from gateway import answering, check, logs, operation
+from gateway.command import GatewayCommand
 from gateway.metrics import LABELS_MAX, Metrics
 from gateway.status import SinkStatus, Status
 from tests.chain.processes import free_port, gateway_command, process, wait_for
@@ -411,6 +414,17 @@ def test_units_are_as_systemd_wants_them(tmp_path):
         line for line in done.stderr.splitlines() if str(tmp_path) in line or "fairway" in line
     ]
     assert (done.returncode, said) == (0, []), done.stderr
+
+
+@pytest.mark.parametrize("command", [GatewayCommand(), CentreCommand()], ids=lambda c: c.name)
+def test_units_start_commands_that_exist(command):
+    text = (UNITS / f"fairway-{command.name}.service").read_text()
+    program, name, *words = re.search(r"^ExecStart=(.*)$", text, re.MULTILINE)[1].split()
+    assert (Path(program).name, name) == ("fairway", command.name)
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    args = parser.parse_args(words)
+    assert (args.action, str(args.config)) == ("run", f"/etc/fairway/{command.name}.toml")
 
 
 # Logs.

@@ -63,7 +63,9 @@ def run(make, until):
 def refused(folder, sink="series"):
     """Return (seq, reason, detail) of what a sink has set aside."""
     with closing(Refused(folder / f"refused-{sink}.sqlite", read_only=True)) as aside:
-        return [(k.letter.seq, k.letter.reason, k.letter.detail) for k in aside.letters.find()][::-1]
+        return [(k.letter.seq, k.letter.reason, k.letter.detail) for k in aside.letters.find()][
+            ::-1
+        ]
 
 
 class Flaky(Sink):
@@ -75,9 +77,9 @@ class Flaky(Sink):
         self.got = []
 
     def write(self, rows):
-        for row in rows:
-            if row.seq == 66:
-                self.refuse(row, "not-liked", "66")
+        for told in rows:
+            if told.seq == 66:
+                self.refuse(told, "not-liked", "66")
         if self.left:
             self.left -= 1
             raise SinkError("not now")
@@ -132,7 +134,9 @@ class TestSQLite:
         return out
 
     def test_it_holds_every_series_record_once(self, gateway, cursors, tmp_path):
-        gateway.take(record(0, values=[257, 31_000_000, 122_000_000]) + record(1), received_ms=NOW_MS)
+        gateway.take(
+            record(0, values=[257, 31_000_000, 122_000_000]) + record(1), received_ms=NOW_MS
+        )
         gateway.take(record(2, schema.BIRTH, [1, 1]), received_ms=NOW_MS)
         for _ in range(2):  # a cursor that was lost sends everything again
             run(lambda: self.sink(tmp_path), lambda _: cursors.get("series").records == 3)

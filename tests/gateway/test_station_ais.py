@@ -29,6 +29,7 @@ NAMES = (
 COUNTERS = ("ships", "statics", "bases", "atons", "others", "own", "malformed", "torn")
 ARMOUR = b"0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVW`abcdefghijklmnopqrstuvw"
 STEP_MS = 130
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.prove) for seed in range(1, 12))]
 
 
 @pytest.fixture(autouse=True)
@@ -106,9 +107,10 @@ def checked(body):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(("interval_s", "still_s"), [(60, 600), (0, 0), (10, 30)])
+@pytest.mark.parametrize(("interval_s", "still_s"), [(60, 600), (10, 30)])
 def test_a_recorded_log(name, interval_s, still_s):
-    lines = log(name) * 3
+    lines = log(name)
+    lines = lines if len(lines) > 2000 else lines * 3
     ours = by_the_gateway(lines, interval_s, still_s)
     assert ours == by_the_device(lines, interval_s, still_s)
     assert len(ours[0]) > 80
@@ -132,7 +134,7 @@ def changed(rng, line):
     return checked(bytes(body))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_recorded_log_with_damage_that_has_a_right_checksum(seed):
     rng = random.Random(seed)
     lines = [changed(rng, line) if rng.random() < 0.3 else line for line in log(NAMES[0])]
@@ -168,7 +170,7 @@ def messages(rng, count):
     return lines
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_random_bits_of_every_type(seed):
     lines = messages(random.Random(seed), 1500)
     ours = by_the_gateway(lines, 0)
@@ -211,7 +213,7 @@ def walk(rng):
     return out
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_thinning_of_a_day_of_ships(seed):
     ours, device = Targets(60, 600), on_device.Targets(60, 600)
     reports = walk(random.Random(seed))
