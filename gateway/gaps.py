@@ -21,13 +21,17 @@ AGAIN_MS: Final = 3_600_000
 TRIES_MAX: Final = 5
 BOOTS_MAX: Final = 20_000  # boots with gaps that are watched
 PASS_MAX: Final = 200  # questions in one pass
+RANGES_MAX: Final = 4  # of one boot in one pass: a device answers no more in a minute
 
 
 @dataclass(slots=True)
 class _Open:
+    """A boot with gaps; `asked` is how many were open at the last question, `tries` since it fell."""
+
     account: Account
     missing: int
     next_ms: int
+    asked: int = -1
     tries: int = 0
 
 
@@ -52,7 +56,7 @@ class Gaps:
             gap.account, gap.missing = account, now_missing
 
     def due(self, now_ms: int) -> list[tuple[str, int, int, int]]:
-        """Return what to ask for now: (device, boot, first, last), one range of a boot at most."""
+        """Return what to ask for now, as (device, boot, first, last)."""
         out: list[tuple[str, int, int, int]] = []
         for key, gap in self._open.items():
             if gap.next_ms > now_ms or gap.tries >= TRIES_MAX:
@@ -60,12 +64,26 @@ class Gaps:
             account = gap.account
             if now_ms - account.heard.get(body.LINK_MQTT, 0) >= AGAIN_MS:
                 continue
-            _, gaps = missing(account.seen, account.told)
-            if gaps:
-                first, last = gaps[gap.tries % len(gaps)]
-                out.append((*key, first, min(last, first + messages.WANT_MAX - 1)))
-            gap.tries += 1
+            explained, gaps = missing(account.seen, account.told)
+            still = gap.missing - explained
+            gap.tries = gap.tries + 1 if still == gap.asked else 0
+            gap.asked = still
             gap.next_ms = now_ms + AGAIN_MS
+            parts = _parts(gaps)
+            # What was asked in vain comes last.
+            at = gap.tries * RANGES_MAX % len(parts) if parts else 0
+            out += [(*key, *part) for part in (parts[at:] + parts[:at])[:RANGES_MAX]]
             if len(out) >= PASS_MAX:
                 break
         return out
+
+
+def _parts(gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return gaps in pieces that one question may name, as many as can matter."""
+    out: list[tuple[int, int]] = []
+    for first, last in gaps[:PASS_MAX]:
+        for low in range(first, last + 1, messages.WANT_MAX):
+            out.append((low, min(last, low + messages.WANT_MAX - 1)))
+            if len(out) >= PASS_MAX:
+                return out
+    return out

@@ -124,7 +124,11 @@ class Metrics(Collector):
             if name in left:  # no zero for what nobody looked at
                 held.add_metric([waits], left.pop(name))
         yield held
-        left.pop("dead_letters", None)  # the sum of those below
+        # Beside its parts, because a part begins with its first letter, and no rate sees a beginning.
+        refused = left.pop("dead_letters", 0)
+        yield CounterMetricFamily(
+            f"{_P}_refused", "What was refused and set aside.", value=refused
+        )
         dead: dict[str, int] = {}
         events: dict[tuple[str, str], int] = {}
         for name, value in left.items():
@@ -135,7 +139,7 @@ class Metrics(Collector):
                 event = self._event(name)
                 events[event] = events.get(event, 0) + value
         letters = CounterMetricFamily(
-            f"{_P}_dead_letters", "What was refused and set aside, by reason.", labels=["reason"]
+            f"{_P}_dead_letters", "The same by reason.", labels=["reason"]
         )
         for reason, value in dead.items():
             letters.add_metric([reason], value)

@@ -114,6 +114,7 @@ def test_a_page_that_prometheus_reads(serve):
     assert value("records_total") == 100
     assert value("conflicts_total") == 1
     assert value("released_total") == 0
+    assert value("refused_total") == 4
     assert value("dead_letters_total", reason="malformed") == 3
     assert value("dead_letters_total", reason="topic") == 1
     assert value("held_records", waiting_for="date") == 2
