@@ -20,7 +20,6 @@ from cloud.values import Field, scale
 
 POINTS_MAX: Final = 2000  # wider than any screen
 _GAP_INTERVALS: Final = 2.5  # as for "overdue": one lost report is no gap yet
-_ROUND_FROM: Final = 2  # buckets of so many hours or days are rounded up to whole ones
 _MEAN_DIGITS: Final = 2  # beyond the field's own: a mean is finer than what it is made of
 
 Number = float | int | None
@@ -79,11 +78,12 @@ def read_history(
 def _raster(start_ms: int, end_ms: int, points: int) -> tuple[int, int]:
     """Return where buckets begin, and their width, so that there are at most `points`.
 
-    Wide ones are whole hours or days (UTC): those a store may have put together already.
+    From half an hour on they are whole hours, from six hours on whole half days (UTC): those a store
+    may have put together already.
     """
     width = -(-(end_ms - start_ms) // points)
     for step in ROLLUPS.values():
-        if width >= _ROUND_FROM * step:
+        if 2 * width >= step:
             origin = start_ms // step * step
             return origin, -(-(end_ms - origin) // (points * step)) * step
     return start_ms, width

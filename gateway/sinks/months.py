@@ -1,4 +1,4 @@
-"""One month's file of the embedded time series: records, and what they come to by hour and by day.
+"""One month's file of the embedded time series: records, and what they come to by hour and half day.
 
     month = Month(folder / "2026-11.sqlite")
     month.write([(row, ts), …])        one transaction, durable

@@ -1,4 +1,4 @@
-"""The SQL that keeps a month's rollups: what the records of an hour or a day come to.
+"""The SQL that keeps a month's rollups: what the records of an hour or half a day come to.
 
 `steps` runs in the transaction that adds records, over those that are new: they are put together
 by hours once, and these join the rollups that are there. A rollup that is not there yet is made

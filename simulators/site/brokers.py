@@ -35,8 +35,8 @@ max_queued_messages 1000000
 max_queued_bytes 268435456
 persistence true
 persistence_location {folder}/
-autosave_on_changes true
-autosave_interval 100
+autosave_on_changes false
+autosave_interval 30
 log_type error
 log_type warning
 log_type notice

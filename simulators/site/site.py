@@ -190,7 +190,7 @@ class Site:
         return self._data / "estuary.json"
 
     def _series(self) -> str:
-        return self._options.series or f"sqlite:{self._data / 'series.sqlite'}"
+        return self._options.series or f"sqlite:{self._data / 'series'}"
 
     def _wait(self, name: str, ready: Callable[[], bool]) -> None:
         end_s = time.monotonic() + _START_S

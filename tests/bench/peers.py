@@ -5,7 +5,10 @@ is counted by identity: in VictoriaMetrics by export, in files line by line. A r
 was published and acknowledged by the broker, and is not there at the end.
 """
 
+import re
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -30,7 +33,7 @@ from tests.chain.processes import (
     victoria_metrics,
 )
 
-_PYTHON: Final = [*gateway_command(Path())[:1], "-m"]
+_PYTHON: Final = [sys.executable, "-m"]
 _RUNS = 3
 _MESSAGES = 60_000
 _STALLED_S = 15.0  # quiet and without anything new: what is not there by now will not come
@@ -116,6 +119,21 @@ def _victoria_size(_folder: Path, url: str) -> int:
 
 def _gateway(folder: Path, port: int, url: str) -> list[str]:
     return gateway_command(gateway_config(folder, port, url))
+
+
+def _again(folder: Path) -> int:
+    """Return how many records came to the gateway a second time, by its own word."""
+    command = [
+        *_PYTHON,
+        "toolkit",
+        "gateway",
+        "accounts",
+        "--config",
+        str(folder / "gateway.toml"),
+    ]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"^duplicates: (\d+)$", said, re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def _mosquitto_sub(_folder: Path, port: int, _url: str) -> list[str]:
@@ -217,8 +235,12 @@ def _rate(peer: Peer) -> dict[str, float]:
     return out
 
 
-def _loss(peer: Peer) -> tuple[int, int]:
-    """Kill a peer in mid-stream, again and again, and start it again; return (lost, doubled)."""
+def _loss(peer: Peer) -> tuple[int, int, int]:
+    """Kill a peer in mid-stream, again and again, and start it again.
+
+    Returns:
+        How many records were lost, how many doubled, and, of the gateway, how many came twice.
+    """
     with _place(peer) as (folder, port, url, _, _, child):
         words = ("--messages", str(_LOSS_MESSAGES), "--rate", str(_LOSS_RATE), "--no-acks")
         with rig.prepared(port, *words) as stream:
@@ -232,7 +254,8 @@ def _loss(peer: Peer) -> tuple[int, int]:
             stream.result()
         _settled(peer, folder, url, _LOSS_MESSAGES, rig.pid(child))
         child.stop()
-        return rig.tally(peer.found(folder, url), _DEVICES, _LOSS_MESSAGES)
+        lost, doubled = rig.tally(peer.found(folder, url), _DEVICES, _LOSS_MESSAGES)
+        return lost, doubled, 0 if peer.user == NAME else _again(folder)
 
 
 def rates() -> list[dict[str, object]]:
@@ -263,8 +286,10 @@ def loss() -> list[dict[str, object]]:
         if wrong := peer.missing():
             rows.append(row(f"{peer.name}: not installed ({wrong})", 0, ""))
             continue
-        lost, doubled = _loss(peer)
+        lost, doubled, again = _loss(peer)
         ours = peer.user != NAME
         rows.append(row(f"{peer.name}: lost", lost, "records", "0" if ours else ""))
         rows.append(row("  doubled", doubled, "records", "0" if ours else ""))
+        if ours:
+            rows.append(row("  came twice and were told apart", again, "records"))
     return rows

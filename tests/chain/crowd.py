@@ -97,6 +97,8 @@ class Device:
         self._ping_at = 0.0
         self._mid = 0
         self._resend_s = self._patience_s = spec["resend_s"]
+        self._late_at = 0.0
+        self._in_doubt = {}  # message id -> its records, until the broker's PUBACK
 
     @property
     def waiting(self):
@@ -193,7 +195,8 @@ class Device:
             self._unsent.appendleft(key)
             self.resent += 1
             late = True
-        if late:
+        if late and now - self._late_at > self._patience_s:
+            self._late_at = now
             self._patience_s = min(2 * self._patience_s, RESEND_MAX_S)
         while self._unsent and len(flying) < FLYING_MAX:
             group, payload = [], b""
@@ -213,6 +216,7 @@ class Device:
             for key in group:
                 flying[key] = now
             self._publish(payload)
+            self._in_doubt[self._mid] = group
             if self.habit == "twice" and self._rng.random() < 0.1:
                 self.resent += 1
                 self._publish(self._rng.choice(self._old) if self._old else payload)
@@ -242,7 +246,7 @@ class Device:
         self._ping_at = now + KEEPALIVE_S / 2
 
     def lost(self, now, selector):
-        """The connection is gone: everything unacked is to be sent again on the next one."""
+        """The connection is gone: what the broker has not taken goes again on the next one."""
         if self.socket is not None:
             with contextlib.suppress(KeyError, ValueError):
                 selector.unregister(self.socket)
@@ -252,12 +256,11 @@ class Device:
         self._in.clear()
         self._out.clear()
         self._connect_at = now + self._rng.uniform(0.1, 0.5)
-        again = list(self._flying)
-        self._flying.clear()
-        for key in reversed(again):
-            self._unsent.appendleft(None)
-            self._unsent.appendleft(key)
-        self.resent += len(again)
+        for group in reversed(self._in_doubt.values()):
+            again = [key for key in group if self._flying.pop(key, None) is not None]
+            self._unsent.extendleft([None, *reversed(again)])
+            self.resent += len(again)
+        self._in_doubt.clear()
 
     def flush(self, now, selector):
         """Give the socket what it takes."""
@@ -295,6 +298,8 @@ class Device:
             self._ready = True
         elif kind == 2:
             assert self._in[at + 3] == 0, "the broker refuses the connection"
+        elif kind == 4:
+            self._in_doubt.pop(struct.unpack_from(">H", self._in, at + 2)[0], None)
         elif kind == 3:
             body = at + (2 if self._in[at + 1] < 128 else 3)
             (length,) = struct.unpack_from(">H", self._in, body)

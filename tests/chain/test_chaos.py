@@ -129,12 +129,12 @@ def settle(ledger, series, folder, timeout_s):
 
 
 def kill_a_child(parent, rng):
-    """Kill one of a process's own children; return how many that were."""
-    pid = parent._child.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    """Kill one of a process's own children, whichever thread began it; return how many that were."""
+    threads = Path(f"/proc/{parent._child.pid}/task").glob("*/children")
+    children = sorted(int(pid) for thread in threads for pid in thread.read_text().split())
     if not children:
         return 0
-    os.kill(int(rng.choice(children)), signal.SIGKILL)
+    os.kill(rng.choice(children), signal.SIGKILL)
     return 1
 
 

@@ -200,13 +200,13 @@ class TestSQLite:
         writer.write([row("a", n, T + n * 60, [257]) for n in range(30)])
         [path] = writer.path.glob("*.sqlite")
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
-            other.execute("ALTER TABLE beacon_day RENAME TO gone")
+            other.execute("ALTER TABLE beacon_halfday RENAME TO gone")
             more = [row("b", n, T + n * 60, [257]) for n in range(30)]
             with pytest.raises(SinkError, match=path.name):
                 writer.write(more)
-            other.execute("ALTER TABLE gone RENAME TO beacon_day")
+            other.execute("ALTER TABLE gone RENAME TO beacon_halfday")
         assert {found[0] for found in self.rows(tmp_path)} == {"a"}
         writer.write(more)
         assert len(self.rows(tmp_path)) == 60
-        told = self.rows(tmp_path, "SELECT n_flags_0 FROM beacon_day")
+        told = self.rows(tmp_path, "SELECT n_flags_0 FROM beacon_halfday")
         assert told == [(30,), (30,)]

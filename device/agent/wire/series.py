@@ -12,7 +12,7 @@ Values are the wire's integers; `NULL` or no field at all where nothing was meas
 are kept in SQLite only: a time-series store has no use for text.
 
 In SQLite a month (UTC, by the point's time) is a file of its own, `2026-11.sqlite`, in one folder.
-Beside a schema's table lie its rollups, `beacon_hour` and `beacon_day`: what an hour or a day of a
+Beside a schema's table lie its rollups, `beacon_hour` and `beacon_halfday`: what an hour or half a day of a
 device comes to, for each that holds at least ROLL_MIN records. docs/time-series.md has the reasons.
 """
 
@@ -26,7 +26,7 @@ EPOCH_2020: Final = 1_577_836_800  # 2020-01-01 UTC in Unix seconds
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
-ROLLUPS: Final = {"day": DAY_MS, "hour": HOUR_MS}  # widths in ms, the widest first
+ROLLUPS: Final = {"halfday": 12 * HOUR_MS, "hour": HOUR_MS}  # widths in ms, the widest first
 ROLL_MIN: Final = 24  # records from which on a rollup is worth its bytes
 # How many were measured, the least, the greatest, their sum, the time of the first, the last.
 TOLD: Final = ("n", "low", "high", "total", "first", "last")
