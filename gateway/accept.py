@@ -298,6 +298,8 @@ class _Batch:
             self._journal.tell(account, seq, seq, 1)
 
     def _acknowledge(self, device: str, boot: int, seq: int, message: Message) -> None:
+        if message.link in _NO_ONE_LISTENS:
+            return
         self._to_ack.setdefault((device, boot), []).append(seq)
         if message.link == body.LINK_BEIDOU:
             self._to_ack_beidou.setdefault((device, boot), []).append(seq)
@@ -352,4 +354,6 @@ class _Batch:
         )  # fmt: skip
 
 
+# These make their records here, and have no `dn/ack` to hear.
+_NO_ONE_LISTENS: Final = frozenset({body.LINK_STATION, body.LINK_ADAPTER})
 _READ_HERE: Final = frozenset({schema.CLOCK, schema.GAP})

@@ -220,7 +220,7 @@ def _ask(config: "Config", verb: str, words: dict[str, Any]) -> int:
 def _drain(config: "Config") -> int:
     """Hand on everything in a journal whose gateway does not run, and end."""
     from gateway import logs
-    from gateway.journal import JournalError
+    from gateway.journal import Journal, JournalError, now_ms
     from gateway.service import lock
     from gateway.sinks import process, worker
 
@@ -231,6 +231,14 @@ def _drain(config: "Config") -> int:
         raise CommandError(str(error), "a gateway that runs hands on by itself") from error
     if not (config.data / "journal.sqlite").exists():
         raise CommandError(f"{config.data}: there is no journal here", "is it the right folder?")
+    journal = Journal(config.data / "journal.sqlite")
+    with journal.transaction():
+        # Their clock record went to another gateway: they go on with when they came.
+        undated = journal.give_up_dating(now_ms() + 1)
+        unknown = journal.counters()["awaiting_schema"]
+    journal.close()
+    if undated:
+        print(f"{undated} records that waited for their date go on undated")
     stopping = threading.Event()
     done: list[str] = []
 
@@ -249,7 +257,13 @@ def _drain(config: "Config") -> int:
         stopping.set()
         raise
     held.close()
-    print("\n".join([*sorted(done), "nothing is left"]))
+    print("\n".join(sorted(done)))
+    if unknown:
+        raise CommandError(
+            f"{unknown} records are left: this version does not know their schema",
+            "keep the folder, and drain it again with a newer one",
+        )
+    print("nothing is left")
     return 0
 
 

@@ -261,9 +261,7 @@ def _path(table: Table, base: Path, key: str, what: str) -> Path | None:
 
 
 def _series(table: Table, base: Path, data: Path, environ: Mapping[str, str]) -> Series:
-    url = table.string(
-        "url", default="sqlite:series", pattern=_SERIES, allowed=_SERIES_ALLOWED
-    )
+    url = table.string("url", default="sqlite:series", pattern=_SERIES, allowed=_SERIES_ALLOWED)
     if url.startswith("sqlite:"):
         url = f"sqlite:{data / url.removeprefix('sqlite:')}"
     series = Series(

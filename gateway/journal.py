@@ -225,14 +225,6 @@ class Journal:
             heard=dict(self._db.execute("SELECT link, at_ms FROM heard WHERE sight = ?", key)),
         )
 
-    def gappy(self, since_ms: int) -> list[tuple[str, int]]:
-        """Return the boots (device, boot) heard since a time of which something is missing."""
-        return self._db.execute(
-            "SELECT device, boot FROM boots WHERE last_ms >= ? AND sight IN"
-            " (SELECT sight FROM ranges GROUP BY sight HAVING count(*) > 1 OR min(first) > 0)",
-            (since_ms,),
-        ).fetchall()
-
     def save_ranges(self, accounts: Iterable[Account]) -> None:
         """Bring the table of what was committed up to these accounts."""
         gone: list[tuple[int, int]] = []
@@ -392,8 +384,8 @@ class Journal:
         )
 
     def counters(self) -> dict[str, int]:
-        """Return every counter."""
-        return dict(self._db.execute("SELECT name, value FROM counters"))
+        """Return every counter, and how many rows wait."""
+        return counters(self._db)
 
     def used_bytes(self) -> int:
         """Return how much of the file is in use; what was deleted is used again, not given back."""
@@ -427,6 +419,16 @@ class Journal:
         if gone < limit:
             self._db.execute("DELETE FROM marks WHERE at_ms < ?", (at_ms,))
         return gone
+
+
+def counters(db: sqlite3.Connection) -> dict[str, int]:
+    """Return every counter of an open journal, and how many of its rows wait."""
+    out = dict(db.execute("SELECT name, value FROM counters"))
+    out |= {"awaiting_date": 0, "awaiting_schema": 0}
+    names = {AWAITS_DATE: "awaiting_date", AWAITS_SCHEMA: "awaiting_schema"}
+    for held, n in db.execute("SELECT held, count(*) FROM records WHERE held != 0 GROUP BY held"):
+        out[names[held]] = n
+    return out
 
 
 def _head(raw: bytes) -> list[int]:

@@ -5,7 +5,8 @@
     7 in seen           True
     list(seen)          [(7, 7)]
 
-A device sends mostly in order, so a boot is one range, or a few while there are gaps.
+A device sends mostly in order, so a boot is one range, or a few while there are gaps. What lies below the
+lowest is no gap: a gateway that took another's place in the middle of a boot never saw its beginning.
 """
 
 from bisect import bisect_right
@@ -46,8 +47,8 @@ class Ranges:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is absent below the highest."""
-        return not self._firsts or (len(self._firsts) == 1 and self._firsts[0] == 0)
+        """Whether nothing is absent between the lowest and the highest."""
+        return len(self._firsts) <= 1
 
     def add(self, n: int) -> bool:
         """Add one number; return whether it was new."""
@@ -91,16 +92,13 @@ class Ranges:
         return gone, changed
 
     def gaps(self) -> Iterator[tuple[int, int]]:
-        """Yield the ranges that are absent below the highest; sequence numbers start at 0."""
-        expected = 0
-        for first, last in self:
-            if first > expected:
-                yield expected, first - 1
-            expected = last + 1
+        """Yield the ranges that are absent between the lowest and the highest."""
+        for last, first in zip(self._lasts, self._firsts[1:], strict=False):
+            yield last + 1, first - 1
 
     def missing(self) -> int:
-        """Return how many numbers are absent below the highest."""
-        return self.highest + 1 - len(self)
+        """Return how many numbers are absent between the lowest and the highest."""
+        return self._lasts[-1] + 1 - self._firsts[0] - len(self) if self._lasts else 0
 
 
 def spans(numbers: Iterable[int]) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from agent.wire import body
 from gateway import journal
 from gateway.deadletters import DeadLetters
-from gateway.journal import AWAITS_DATE, AWAITS_SCHEMA, JournalError
+from gateway.journal import JournalError
 from gateway.ranges import Ranges
 
 _BOOTS_MAX: Final = 100_000  # remembered by a reader
@@ -111,14 +111,7 @@ class JournalReader:
 
     def counters(self) -> dict[str, int]:
         """Return every counter, and how many rows wait."""
-        out = dict(self._db.execute("SELECT name, value FROM counters"))
-        out |= {"awaiting_date": 0, "awaiting_schema": 0}
-        names = {AWAITS_DATE: "awaiting_date", AWAITS_SCHEMA: "awaiting_schema"}
-        for held, n in self._db.execute(
-            "SELECT held, count(*) FROM records WHERE held != 0 GROUP BY held"
-        ):
-            out[names[held]] = n
-        return out
+        return journal.counters(self._db)
 
     def states(self) -> list[tuple[str, int, int, int, int]]:
         """Return (device, boot, connection, up, at_ms) of every device."""

@@ -20,6 +20,7 @@ from gateway.config import Config
 from gateway.gaps import Gaps
 from gateway.inbox import Delivery, Inbox
 from gateway.inputs.mqtt import MQTTInput
+from gateway.inputs.others import Input, others
 from gateway.inputs.rdss import RDSSInput
 from gateway.journal import Journal, JournalError, now_ms
 from gateway.operation import OperationServer
@@ -62,7 +63,10 @@ class Service:
         self._inbox = Inbox(config.queue)
         self._mqtt = MQTTInput(config.broker, config.name, self._inbox, config.batch, revoked)
         self._rdss = RDSSInput(config.beidou, self._inbox, revoked) if config.beidou.port else None
-        self._inputs = {"mqtt": self._mqtt} | ({"beidou": self._rdss} if self._rdss else {})
+        self._inputs: dict[str, Input] = {"mqtt": self._mqtt}
+        if self._rdss:
+            self._inputs["beidou"] = self._rdss
+        self._inputs |= others(config, self._inbox)
         self._desk = DeskThread(
             config.data / "commands.sqlite", config.keys, self._command, self._short, revoked
         )

@@ -43,7 +43,8 @@ class Said(NamedTuple):
         reports: what it reports; often nothing.
         answer: what to send when its reports are committed; at once if there are none.
         denied: what to send instead if the terminal is not in the table.
-        refused: why the message cannot be read, (reason, detail): it becomes a dead letter.
+        refused: why it, or a part of it, cannot be read, (reason, detail): it becomes a dead letter; its
+            `reports` are good all the same.
     """
 
     terminal: str

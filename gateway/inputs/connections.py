@@ -71,6 +71,7 @@ class Connections:
         self._peers: dict[Any, Peer] = {}
         self._touched: set[Peer] = set()
         self._tended_s = 0.0
+        self._full = False  # nobody can be accepted now
         self._said: list[tuple[Peer, Said]] = []
         self._listener = _listen(settings.listen, self._datagrams)
         self.port = int(self._listener.getsockname()[1])
@@ -127,6 +128,9 @@ class Connections:
         if now_s - self._tended_s >= _TEND_S:
             self._tended_s = now_s
             self._touched.update(self._peers.values())
+            if self._full:
+                self._full = False
+                self._selector.register(self._listener, selectors.EVENT_READ)
         said, self._said = self._said, []
         return said
 
@@ -156,9 +160,11 @@ class Connections:
             except BlockingIOError:
                 return
             except OSError as error:
-                # Out of descriptors, or the other side is gone already: the others go on.
+                # Out of descriptors, most likely: the others go on, and it is tried again in a second.
                 self._counts.add("accept-errors")
-                log.warning("adapter %s: %s", self._settings.id, error)
+                log.warning("adapter %s: nobody can connect: %s", self._settings.id, error)
+                self._selector.unregister(self._listener)
+                self._full = True
                 return
             peer = self._join(link, address, now_s)
             if peer is None:

@@ -86,13 +86,9 @@ class _Fields:
 
 
 class Instruments:
-    """One station's. `zero_dd` is where a fixed wind sensor's zero points, in tenths of a degree.
-
-    `clock_off_ms` is our clock minus its receiver's, as it was heard last; None without a fix.
-    """
+    """One station's. `zero_dd` is where a fixed wind sensor's zero points, in tenths of a degree."""
 
     def __init__(self, zero_dd: int | None = None) -> None:
-        self.clock_off_ms: int | None = None
         self.malformed = 0
         self.gnss_ms: int | None = None  # when a sentence was read last
         self.weather_ms: int | None = None
@@ -107,6 +103,7 @@ class Instruments:
         self._quality_ms = 0
         self._motion: tuple[int | None, int | None] = (None, None)
         self._motion_ms = 0
+        self._clock_off: tuple[int, int] | None = None  # by how much, when
 
     def take(self, sentence: Sentence, now_ms: int, wall_ms: int) -> str:
         """Read a sentence; return whose it is, or why not."""
@@ -135,6 +132,12 @@ class Instruments:
         sats = self._fix[1] if now_ms - self._quality_ms <= STALE_MS else None
         return *self._place, sats
 
+    def clock_off_ms(self, now_ms: int) -> int | None:
+        """Return our clock minus its receiver's, of the last 10 s; None without a fix."""
+        if self._clock_off is None or now_ms - self._clock_off[1] > STALE_MS:
+            return None
+        return self._clock_off[0]
+
     def gnss(self, now_ms: int) -> list[Value]:
         """Return the values of a `gnss` record; satellites in view are not read here."""
         quality = hdop = alt = None
@@ -155,7 +158,7 @@ class Instruments:
     def _gnss(self, kind: bytes, f: _Fields, now_ms: int, wall_ms: int) -> None:
         if kind == b"ZDA":
             if self._place is not None and f.text(1) and f.text(4):
-                self._clock(f.text(1), (f.text(4), f.text(3), f.text(2)), wall_ms)
+                self._clock(f.text(1), (f.text(4), f.text(3), f.text(2)), now_ms, wall_ms)
             return
         if kind == b"GGA":
             quality = f.number(6, 0) or 0
@@ -185,7 +188,7 @@ class Instruments:
         self._motion = (sog, None if cog is None else cog % 36_000)
         self._motion_ms = now_ms
         if len(date) == 6 and f.text(1):
-            self._clock(f.text(1), ("20" + date[4:], date[2:4], date[:2]), wall_ms)
+            self._clock(f.text(1), ("20" + date[4:], date[2:4], date[:2]), now_ms, wall_ms)
 
     def _at(self, place: tuple[int, int] | None, now_ms: int) -> None:
         self._place = place
@@ -195,13 +198,13 @@ class Instruments:
         else:
             self._fix_ms = now_ms
 
-    def _clock(self, time: str, date: tuple[str, str, str], wall_ms: int) -> None:
+    def _clock(self, time: str, date: tuple[str, str, str], now_ms: int, wall_ms: int) -> None:
         digits = "".join((*date, time[:6]))
         if not digits.isdecimal() or len(digits) != 14:
             raise _ValueError
         day = datetime.strptime(digits[:12], "%Y%m%d%H%M").replace(tzinfo=UTC)  # 60 s may be
         at_ms = int(day.timestamp()) * 1000 + int(Decimal(time[4:]) * 1000)
-        self.clock_off_ms = wall_ms - at_ms
+        self._clock_off = (wall_ms - at_ms, now_ms)
 
     def _weather(self, kind: bytes, f: _Fields, now_s: int) -> None:
         if kind == b"MWV":

@@ -30,6 +30,7 @@ from agent.wire.series import EPOCH_2020
 from gateway.inputs.adapter import Report, Said
 from gateway.inputs.records import Value
 
+PARTS_MAX: Final = 8  # of one message, about 8 kB; a connection has one such message open
 FRAME_MAX: Final = 2 * (21 + 1023 + 1)  # every byte escaped
 _FLAG: Final = 0x7E
 _HEAD_2013, _HEAD_2019 = 12, 17
@@ -43,6 +44,8 @@ _TERMINAL_ANSWER, _HEARTBEAT, _SIGN_OFF, _REGISTER, _AUTHENTICATE = (
 )  # fmt: skip
 _LOCATION, _LOCATIONS = 0x0200, 0x0704
 _ANSWER, _REGISTERED = 0x8001, 0x8100
+_KNOWN: Final = (_HEARTBEAT, _SIGN_OFF, _AUTHENTICATE, _LOCATION, _LOCATIONS)
+_REPORTS: Final = (_LOCATION, _LOCATIONS)
 _DONE, _FAILED, _WRONG, _UNSUPPORTED = 0, 1, 2, 3
 _NO_SUCH_TERMINAL: Final = 4
 _CODE: Final = b"fairway"
@@ -66,8 +69,9 @@ _ALARMS: Final = {
 class _RefusedError(Exception):
     """A message that is not what its id says. `reason` and `detail` are a dead letter's."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, result: int = _WRONG) -> None:
         super().__init__(reason, detail)
+        self.result = result
         self.reason = reason
         self.detail = detail
 
@@ -89,11 +93,31 @@ class _Head:
         if not digits.isdecimal():
             raise ValueError("number")
         self.terminal = digits.lstrip("0") or "0"
-        self.serial = message[self.size - 2 : self.size]
+        self.serials = [message[self.size - 2 : self.size]]  # of its parts, in order
+        self.part = (1, 1)
+        if self.properties & _IN_PARTS:
+            if len(message) < self.size + 4:
+                raise ValueError("short")
+            total, number = (
+                int.from_bytes(message[n : n + 2], "big") for n in (self.size, self.size + 2)
+            )
+            self.part = (number, total)
+            self.size += 4
+
+
+class _Parts:
+    """A message of which parts are missing: (body, serial) by number."""
+
+    def __init__(self, key: tuple[object, ...]) -> None:
+        self.key = key
+        self.found: dict[int, tuple[bytes, bytes]] = {}
 
 
 class JT808:
-    """One connection. Counts frames refused: checksum, escape, short, number, length, overlong.
+    """One connection.
+
+    Counts frames refused (checksum, escape, short, number, overlong, noise before the first one),
+    `unsupported` messages, and `parts-lost`, those given up because another one began.
 
     `voltage_item` is which item of a location is the supply voltage in 1/100 V, 0 for none: makers
     differ (0x61 is a common one).
@@ -105,6 +129,7 @@ class JT808:
         self._rest = b""
         self._open = False  # a flag has been seen
         self._serial = -1
+        self._parts: _Parts | None = None
 
     def feed(self, data: bytes, now_s: int) -> list[Said]:
         """See `Adapter.feed`."""
@@ -142,63 +167,90 @@ class JT808:
             return None
         return self._read(head, message, now_s)
 
-    def _read(self, head: _Head, message: bytes, now_s: int) -> Said:
-        body = message[head.size :]
+    def _read(self, head: _Head, message: bytes, now_s: int) -> Said | None:
+        body: bytes | None = message[head.size :]
+        reports: list[Report] = []
+        refused: tuple[str, str] | None = None
+        result = _DONE
         try:
-            if head.properties & _ENCRYPTED:
-                raise _RefusedError("jt808-encrypted", f"message {head.id:#06x}")
-            if head.properties & _IN_PARTS:
-                raise _RefusedError("jt808-in-parts", f"message {head.id:#06x}")
-            if len(body) != head.properties & _LENGTH:
-                wanted = head.properties & _LENGTH
-                raise _RefusedError("jt808-length", f"{len(body)} bytes of body, not {wanted}")
-            reports = self._reports(head, body, now_s)
+            body = self._body(head, message[head.size :])
+            if body is None:
+                return None
+            self._reports(head, body, now_s, reports)
         except _RefusedError as error:
-            result = _UNSUPPORTED if head.properties & (_ENCRYPTED | _IN_PARTS) else _WRONG
+            # What was read before it is good, and what is wrong lies in a dead letter: sending all of
+            # it again would help nobody.
+            refused = (error.reason, error.detail)
+            result = _DONE if reports else error.result
+        if head.id == _REGISTER and refused is None:
             return Said(
                 head.terminal,
                 message,
-                answer=self._answer(head, result),
-                denied=self._answer(head, _FAILED),
-                refused=(error.reason, error.detail),
+                answer=self._send(head, _REGISTERED, head.serials[0] + bytes([_DONE]) + _CODE),
+                denied=self._send(head, _REGISTERED, head.serials[0] + bytes([_NO_SUCH_TERMINAL])),
             )
         if head.id == _TERMINAL_ANSWER:
             return Said(head.terminal, message)
-        if head.id == _REGISTER:
-            return Said(
-                head.terminal,
-                message,
-                answer=self._send(head, _REGISTERED, head.serial + bytes([_DONE]) + _CODE),
-                denied=self._send(head, _REGISTERED, head.serial + bytes([_NO_SUCH_TERMINAL])),
-            )
-        known = {_HEARTBEAT, _SIGN_OFF, _AUTHENTICATE, _LOCATION, _LOCATIONS}
-        if head.id not in known:
+        if head.id not in _KNOWN and refused is None:
             self.counts["unsupported"] += 1
+            result = _UNSUPPORTED
         return Said(
             head.terminal,
-            message,
+            message[: head.size] + (body or message[head.size :]),
             reports,
-            self._answer(head, _DONE if head.id in known else _UNSUPPORTED),
+            self._answer(head, result),
             self._answer(head, _FAILED),
+            refused,
         )
 
-    def _reports(self, head: _Head, body: bytes, now_s: int) -> list[Report]:
+    def _body(self, head: _Head, body: bytes) -> bytes | None:
+        """Return a message's whole body; None while parts of it are missing.
+
+        Nothing is answered before all parts are there and committed: a terminal sends again those that
+        were not answered.
+        """
+        if head.properties & _ENCRYPTED:
+            raise _RefusedError("jt808-encrypted", f"message {head.id:#06x}", _UNSUPPORTED)
+        if len(body) != head.properties & _LENGTH:
+            wanted = head.properties & _LENGTH
+            raise _RefusedError("jt808-length", f"{len(body)} bytes of body, not {wanted}")
+        number, total = head.part
+        if total == 1 and number == 1:
+            return body
+        if head.id not in _REPORTS or not 1 <= number <= total <= PARTS_MAX:
+            detail = f"message {head.id:#06x}, part {number} of {total}"
+            raise _RefusedError("jt808-in-parts", detail, _UNSUPPORTED)
+        serial = int.from_bytes(head.serials[0], "big")
+        key = (head.id, head.terminal, total, (serial - number) & 0xFFFF)  # parts are numbered on
+        if self._parts is None or self._parts.key != key:
+            if self._parts is not None:
+                self.counts["parts-lost"] += 1
+            self._parts = _Parts(key)
+        found = self._parts.found
+        found[number] = (body, head.serials[0])
+        if len(found) < total:
+            return None
+        self._parts = None
+        head.serials = [found[n][1] for n in range(1, total + 1)]
+        return b"".join(found[n][0] for n in range(1, total + 1))
+
+    def _reports(self, head: _Head, body: bytes, now_s: int, reports: list[Report]) -> None:
+        """Add a message's reports to `reports`, those before a bad one too."""
         if head.id == _LOCATION:
-            return [self._location(head, body, 0, now_s)]
+            reports.append(self._location(head, body, 0, now_s))
         if head.id != _LOCATIONS:
-            return []
-        reports: list[Report] = []
-        count, at = int.from_bytes(body[:2], "big"), 3
+            return
+        count, at, bad = int.from_bytes(body[:2], "big"), 3, ""
         while at < len(body):
             size = int.from_bytes(body[at : at + 2], "big")
             one = body[at + 2 : at + 2 + size]
-            if len(one) < size:
-                raise _RefusedError("jt808-location", f"{len(one)} bytes, not {size}")
-            reports.append(self._location(head, one, len(reports), now_s))
+            if len(one) < size or size < _BASIC:
+                bad = f"location {len(reports) + 1} has {len(one)} bytes, not {size}"
+            else:
+                reports.append(self._location(head, one, len(reports), now_s))
             at += 2 + size
-        if len(reports) != count:
-            raise _RefusedError("jt808-location", f"{len(reports)} locations, not {count}")
-        return reports
+        if bad or len(reports) != count:
+            raise _RefusedError("jt808-location", bad or f"{len(reports)} locations, not {count}")
 
     def _location(self, head: _Head, body: bytes, place: int, now_s: int) -> Report:
         if len(body) < _BASIC:
@@ -225,7 +277,7 @@ class JT808:
             sog = (speed * 10_000 + 926) // 1852  # 1/10 km/h to 1/100 kn
             gnss += [10 * altitude, sog, course % 360 * 100 if course <= 360 else None]
         # Without a time of its own two reports may be alike: then its number tells them apart.
-        mark = body if t is not None else head.serial + place.to_bytes(2, "big") + body
+        mark = body if t is not None else head.serials[0] + place.to_bytes(2, "big") + body
         states = {
             what: max((level for bits, level in cases if alarms & bits), default=0)
             for what, cases in _ALARMS.items()
@@ -233,9 +285,9 @@ class JT808:
         return Report(((schema.BEACON, beacon), (schema.GNSS, gnss)), t, mark, states)
 
     def _answer(self, head: _Head, result: int) -> bytes:
-        return self._send(
-            head, _ANSWER, head.serial + head.id.to_bytes(2, "big") + bytes([result])
-        )
+        """Return the general answer to a message, one for each of its parts."""
+        what = head.id.to_bytes(2, "big") + bytes([result])
+        return b"".join(self._send(head, _ANSWER, serial + what) for serial in head.serials)
 
     def _send(self, head: _Head, number: int, body: bytes) -> bytes:
         """Return a frame of ours, numbered and escaped."""

@@ -151,7 +151,12 @@ class MQTTInput:
             log.warning("%s", warning)
         log.info("connected to the broker, session %s", "kept" if flags.session_present else "new")
         self._counts["mqtt.connections"] += 1
-        client.subscribe([(f"fw/1/{shard}/+/up/+", 1) for shard in self._broker.shards])
+        ours = self._broker.shards
+        if flags.session_present:
+            # A kept session still has what an earlier configuration subscribed to.
+            others = {"+", *(f"{n:02x}" for n in range(256))}.difference(ours)
+            client.unsubscribe([f"fw/1/{shard}/+/up/+" for shard in sorted(others)])
+        client.subscribe([(f"fw/1/{shard}/+/up/+", 1) for shard in ours])
 
     def _on_connect_fail(self, _client: Client, _user: Any) -> None:
         before = self._fault

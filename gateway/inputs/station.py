@@ -95,10 +95,9 @@ class Listener:
         since = self._heard_ms if self._heard_ms is not None else self._begun_ms
         return 0 if since is None else now_ms - since
 
-    @property
-    def clock_off_ms(self) -> int | None:
-        """Our clock minus the station's receiver's; None if that has no fix."""
-        return self._own.clock_off_ms
+    def clock_off_ms(self, now_ms: int) -> int | None:
+        """Return our clock minus the station's receiver's; None if that has no fix."""
+        return self._own.clock_off_ms(now_ms)
 
     def _take(self, sentence: Sentence, now_ms: int, wall_ms: int) -> None:
         if not is_ais(sentence):
@@ -125,7 +124,7 @@ class Listener:
         try:
             found = asm.decode(heard.bits.get_bytes(0, bits), bits)
         except ValueError:
-            self._counts.add("ais-application-malformed")
+            self._counts.add("asm-malformed")
             return
         self._aids.application(found, at_ms)
 
@@ -135,8 +134,9 @@ class Listener:
         lat, lon, sats = own.position(now_ms)
         if lat is None:
             lat, lon = self._station.lat_e6, self._station.lon_e6
-        if lat is not None:
-            # Nothing is known of lights and batteries; it is there, and that is where.
+        if lat is not None and self.silent_ms(now_ms) < self._station.silent_s * 1000:
+            # Nothing is known of lights and batteries; it is there, and that is where. A deaf one is
+            # not to look fresh.
             add(schema.BEACON, [0, lat, lon, sats], wall_ms)
         if own.gnss_ms is not None and now_ms - own.gnss_ms <= STALE_MS:
             add(schema.GNSS, own.gnss(now_ms), wall_ms)
@@ -217,10 +217,11 @@ class StationInput:
         """Return why nothing comes, or what is wrong with what comes; "" while all is well."""
         if self._open_fault:
             return f"{self._station.address}: {self._open_fault}"
-        silent_s = self._listener.silent_ms(_now_ms()) // 1000
+        now_ms = _now_ms()
+        silent_s = self._listener.silent_ms(now_ms) // 1000
         if silent_s >= self._station.silent_s:
             return f"{self._station.address}: no good sentence for {silent_s} s"
-        off_ms = self._listener.clock_off_ms
+        off_ms = self._listener.clock_off_ms(now_ms)
         if off_ms is not None and abs(off_ms) > _CLOCK_OFF_MS:
             return (
                 f"this computer's clock differs by {off_ms // 1000} s from the station's receiver"

@@ -32,7 +32,7 @@ from gateway.inputs.starts import Starts
 
 log = logging.getLogger(__name__)
 
-RAW_MAX: Final = 1024  # bytes of a message in a dead letter
+RAW_MAX: Final = 16_384  # bytes of a message in a dead letter; none here is longer
 _ROUND_S: Final = 0.5
 _UNTIMED_S: Final = 600  # a report without a time of its own is the same one for so long
 _RETRY_S: Final = 1.0
@@ -151,7 +151,7 @@ class TerminalInput:
                 topic = f"{self._settings.protocol}/{one.terminal}"
                 raw = one.raw[:RAW_MAX]
                 out.append(Message(topic, raw, body.LINK_ADAPTER, now_ms, fault))
-            elif device is not None:
+            if device is not None:
                 topic = messages.topic(device, "up", "rec")
                 for report in one.reports:
                     payload = self._payload(device, report, now_ms, memory, new)

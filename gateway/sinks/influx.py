@@ -23,8 +23,8 @@ from influxdb_client.service.write_service import WriteService
 from gateway.config import Series
 from gateway.reading import JournalReader, Row
 from gateway.sinks.cursors import Cursor
-from gateway.sinks.lines import belongs, line_of
-from gateway.sinks.points import Limits, point_ms
+from gateway.sinks.lines import line_of
+from gateway.sinks.points import Limits
 from gateway.sinks.sink import Sink, SinkError
 from gateway.sinks.trail import Trail
 
@@ -57,7 +57,7 @@ _SETTINGS: Final = {
     404: "it has no series.org or series.bucket of these names, or is no InfluxDB 2 (1.x is not)",
 }
 
-Point = tuple[Row, str]
+Line = tuple[Row, str]
 
 
 class InfluxSink(Sink):
@@ -125,25 +125,19 @@ class InfluxSink(Sink):
 
     def write(self, rows: list[Row]) -> None:
         """Write the rows that belong in the time series."""
-        points = []
-        for row in rows:
-            if belongs(row):
-                ts = point_ms(row)
-                if odd := self._limits.odd(row, ts):
-                    self.refuse(row, *odd)
-                else:
-                    points.append((row, line_of(row, ts)))
+        points = self._limits.points(rows, self.refuse)
+        lines = [(row, line_of(row, ts)) for row, ts in points]
         try:
-            for request in _requests(points):
+            for request in _requests(lines):
                 self._deliver(request)
         except SinkError:
             self._in_doubt = True
             raise
 
-    def _deliver(self, points: list[Point]) -> None:
-        """Send points; set aside those that the store refuses, if it takes any at all."""
+    def _deliver(self, lines: list[Line]) -> None:
+        """Send lines; set aside those that the store refuses, if it takes any at all."""
         refused: list[tuple[Row, str]] = []
-        for row, why in self._send(points):
+        for row, why in self._send(lines):
             refused.append((row, why))
             if len(refused) == _DOUBT_AT:
                 self._must_take_some(why)
@@ -152,21 +146,21 @@ class InfluxSink(Sink):
         for row, why in refused:
             self.refuse(row, "store-refused", why)
 
-    def _send(self, points: list[Point]) -> Iterator[tuple[Row, str]]:
-        """Send points in one request; yield each that the store refuses, and why.
+    def _send(self, lines: list[Line]) -> Iterator[tuple[Row, str]]:
+        """Send lines in one request; yield each that the store refuses, and why.
 
         One bad line must not hold up the others: they are halved until it is alone. What a store
         had taken of a request that it refused is the same point when it comes again.
         """
-        why = self._post("\n".join(line for _, line in points))
+        why = self._post("\n".join(line for _, line in lines))
         if not why:
-            self._taken = points[-1][1]
-        elif len(points) == 1:
-            yield points[0][0], why
+            self._taken = lines[-1][1]
+        elif len(lines) == 1:
+            yield lines[0][0], why
         else:
-            half = len(points) // 2
-            yield from self._send(points[:half])
-            yield from self._send(points[half:])
+            half = len(lines) // 2
+            yield from self._send(lines[:half])
+            yield from self._send(lines[half:])
 
     def _must_take_some(self, why: str) -> None:
         """Raise SinkError unless the store takes a line that it took before."""
@@ -232,16 +226,16 @@ class InfluxSink(Sink):
         return answer.data.decode("utf-8", "replace") if answer.status == 200 else None
 
 
-def _requests(points: list[Point]) -> Iterator[list[Point]]:
-    """Yield points in stretches that make one request each."""
+def _requests(lines: list[Line]) -> Iterator[list[Line]]:
+    """Yield lines in stretches that make one request each."""
     first = size = 0
-    for n, (_, line) in enumerate(points):
+    for n, (_, line) in enumerate(lines):
         if size + len(line) > _REQUEST_BYTES:
-            yield points[first:n]
+            yield lines[first:n]
             first, size = n, 0
         size += len(line) + 1
-    if first < len(points):
-        yield points[first:]
+    if first < len(lines):
+        yield lines[first:]
 
 
 def _loopback(url: str) -> bool:

@@ -17,13 +17,6 @@ from gateway.sinks.points import checked
 
 _PATTERNS_MAX: Final = 4096  # of all schemas together; what comes often stays
 
-_SERIES: Final = frozenset(row[0] for row in series.rows())
-
-
-def belongs(row: Row) -> bool:
-    """Return whether a row is of class SERIES."""
-    return row.schema in _SERIES
-
 
 def line_of(row: Row, ts: int) -> str:
     """Return a SERIES row as one line (influx line protocol), at `ts` in Unix milliseconds."""

@@ -3,7 +3,7 @@
     month = Month(folder / "2026-11.sqlite")
     month.write([(row, ts), …])        one transaction, durable
 
-What is new decides the table's key. Only what is new reaches the rollups, in the same transaction:
+The table's key decides what is new. Only that reaches the rollups, in the same transaction:
 so they stay exact however often and in whatever order records come.
 """
 
@@ -16,13 +16,11 @@ import cbor2
 from agent.wire import schema, series
 from gateway.reading import Row
 from gateway.sinks import rollups
-from gateway.sinks.points import checked
+from gateway.sinks.points import Point, checked
 
 _BUSY_S: Final = 10.0
 _WAL_BYTES: Final = 16 << 20  # the most that is kept of a log that was larger for once
 _KEY: Final = ("dev", "ts", "boot", "seq", "dated")
-
-Point = tuple[Row, int]
 
 
 class Month:

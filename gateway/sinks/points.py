@@ -1,13 +1,16 @@
 """What of a journal row goes to a time series: its time, its values, and whether it may go at all."""
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from agent.wire import decode, schema, series
 from gateway.reading import Row
 
 _DAY_MS: Final = 86_400_000
+_SERIES: Final = frozenset(row[0] for row in series.rows())
 
 Values = list[int | bytes | None]
+Point = tuple[Row, int]  # with its time, Unix milliseconds
 
 
 def point_ms(row: Row) -> int:
@@ -35,15 +38,22 @@ class Limits(NamedTuple):
     future_s: int
     past_days: int
 
-    def odd(self, row: Row, ts: int) -> tuple[str, str] | None:
-        """Return (reason, detail) if a point is too far ahead or too old."""
-        ahead_ms = ts - row.received_ms
-        if ahead_ms > self.future_s * 1000:
+    def points(self, rows: list[Row], refuse: Callable[[Row, str, str], None]) -> list[Point]:
+        """Return the rows that go to a time series, each with its time; refuse what is odd."""
+        out = []
+        ahead_ms, past_ms = self.future_s * 1000, self.past_days * _DAY_MS
+        for row in rows:
+            if row.schema in _SERIES:
+                ts = point_ms(row)
+                if -past_ms <= ts - row.received_ms <= ahead_ms:
+                    out.append((row, ts))
+                else:
+                    refuse(row, *self._why(ts - row.received_ms))
+        return out
+
+    def _why(self, ahead_ms: int) -> tuple[str, str]:
+        if ahead_ms > 0:
             detail = f"{ahead_ms // 1000} s after it was received, allowed {self.future_s}"
             return "time-ahead", detail
-        if -ahead_ms > self.past_days * _DAY_MS:
-            detail = (
-                f"{-ahead_ms // _DAY_MS} days before it was received, allowed {self.past_days}"
-            )
-            return "time-ancient", detail
-        return None
+        detail = f"{-ahead_ms // _DAY_MS} days before it was received, allowed {self.past_days}"
+        return "time-ancient", detail

@@ -8,9 +8,8 @@ from typing import Final
 from agent.wire import series
 from gateway.config import Series
 from gateway.reading import Row
-from gateway.sinks.lines import belongs
-from gateway.sinks.months import Month, Point
-from gateway.sinks.points import Limits, point_ms
+from gateway.sinks.months import Month
+from gateway.sinks.points import Limits, Point
 from gateway.sinks.sink import Sink, SinkError
 
 _OPEN_MAX: Final = 4  # months open at a time; a backlog may reach back over more
@@ -42,19 +41,19 @@ class SQLiteSink(Sink):
     def write(self, rows: list[Row]) -> None:
         """Write the rows that belong in the time series, one transaction a month."""
         by_month: dict[str, list[Point]] = {}
-        for row in rows:
-            if belongs(row):
-                ts = point_ms(row)
+        low = high = 0
+        for row, ts in self._limits.points(rows, self.refuse):
+            if not low <= ts < high:  # mostly it is the month of the one before
                 name = series.month_file(ts)
-                if odd := self._limits.odd(row, ts):
-                    self.refuse(row, *odd)
-                elif name < self._oldest:
-                    self.refuse(
-                        row, "time-ancient", f"series.months keeps {self._oldest} and later"
-                    )
-                else:
-                    by_month.setdefault(name, []).append((row, ts))
+                low, high = series.month_span(name) or (0, 0)
+                points = by_month.setdefault(name, [])
+            points.append((row, ts))
         for name, points in sorted(by_month.items()):
+            if name < self._oldest:
+                for row, _ in points:
+                    detail = f"series.months keeps {self._oldest} and later"
+                    self.refuse(row, "time-ancient", detail)
+                continue
             try:
                 self._month(name).write(points)
             except sqlite3.Error as error:

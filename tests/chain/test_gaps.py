@@ -30,8 +30,8 @@ IMPATIENT = """
 import sys
 from gateway import gaps
 from toolkit.cli import main
-gaps.PATIENCE_MS = 1_000
-gaps.AGAIN_MS = 3_000
+gaps.PATIENCE_MS = 12_000
+gaps.AGAIN_MS = 15_000
 sys.argv = ["fairway", "gateway", "--config", sys.argv[1]]
 sys.exit(main())
 """
@@ -58,7 +58,7 @@ def explained(account):
 
 def test_what_is_missing_is_asked_for(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(fleet, "Outbox", Forgetful)
-    series = f"sqlite:{tmp_path / 'series.sqlite'}"
+    series = f"sqlite:{tmp_path / 'series'}"
     with (
         broker("mosquitto", tmp_path, ["dev-0"]) as (port, _),
         centre(tmp_path, series) as (url, _),

@@ -61,12 +61,20 @@ class Terminal:
         self.newer = newer
         self.serial = 0
 
-    def send(self, ident, body=b"", serial=None):
+    def send_parts(self, ident, body, size):
+        """Return the frames of a message that is sent in parts of `size` bytes."""
+        parts = [body[at : at + size] for at in range(0, len(body), size)]
+        return [self.send(ident, part, part_of=(n, len(parts))) for n, part in enumerate(parts, 1)]
+
+    def send(self, ident, body=b"", serial=None, part_of=None):
         """Return a frame; with a `serial` it is one that was sent before."""
         if serial is None:
             serial, self.serial = self.serial, (self.serial + 1) & 0xFFFF
-        properties = len(body) | (0x4000 if self.newer else 0)
+        properties = len(body) | (0x4000 if self.newer else 0) | (0x2000 if part_of else 0)
         who = bytes.fromhex(self.number.zfill(20 if self.newer else 12))
         head = ident.to_bytes(2, "big") + properties.to_bytes(2, "big")
         head += (b"\1" if self.newer else b"") + who + serial.to_bytes(2, "big")
+        if part_of:
+            number, total = part_of
+            head += total.to_bytes(2, "big") + number.to_bytes(2, "big")
         return frame(head + body)

@@ -448,7 +448,7 @@ def test_a_store_whose_clock_is_off_and_one_that_is_not_there():
 
 
 def test_the_centre_and_its_token(tmp_path):
-    with centre(tmp_path, f"sqlite:{tmp_path / 'series.sqlite'}") as (url, _):
+    with centre(tmp_path, f"sqlite:{tmp_path / 'series'}") as (url, _):
         assert {f.level for f in check_stores.centre(Centre(url, TOKEN))} == {OK}
         found = list(check_stores.centre(Centre(url, "other")))
         assert "refuses the token" in said(found, ERROR)

@@ -1,6 +1,7 @@
 """The configuration of stations, aids and adapters."""
 
 import ipaddress
+import re
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,18 @@ def test_the_example_is_good(tmp_path):
     text = "\n".join(line.removeprefix("# ") for line in lines[begin:])
     config = read(tmp_path, text)
     assert config.inputs.stations and config.inputs.aids and config.inputs.adapters
+
+
+def test_counters_names_fit_what_the_centre_takes():
+    """A longer one would make it refuse everything that the gateway sends (agent.wire.body)."""
+    folder = Path(__file__).parents[2] / "gateway" / "inputs"
+    names = {
+        name
+        for path in folder.glob("*.py")
+        for name in re.findall(
+            r'(?:add|_refuse|_count|counts)[\[(]f?"([a-z0-9{}-]+)', path.read_text()
+        )
+    }
+    assert len(names) > 15
+    longest = max(len("station."), len("adapter.")) + 32 + 1 + max(map(len, names))
+    assert longest <= 64, max(names, key=len)

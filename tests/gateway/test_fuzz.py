@@ -28,6 +28,7 @@ from tests.chain.processes import (
     process,
     wait_for,
 )
+from tests.chain.readiness import wait_ready, watch
 from tests.gateway import oracle
 from tests.gateway.mutate import Mutator
 
@@ -113,10 +114,11 @@ def test_every_malformed_message_is_accounted_for(malformed, tmp_path, capsys):
     mutator, judge = Mutator(SEED), oracle.Oracle()
     with ExitStack() as stack:
         port, _ = stack.enter_context(broker("mosquitto", tmp_path, DEVICES))
-        config = gateway_config(tmp_path, port, f"sqlite:{tmp_path / 'series.sqlite'}")
+        config = gateway_config(tmp_path, port, f"sqlite:{tmp_path / 'series'}")
+        ready = watch(config)
         log = tmp_path / "gateway.log"
         gateway = stack.enter_context(process(gateway_command(config), log, GATEWAY_ENV))
-        wait_for("the gateway", lambda: b"connected" in log.read_bytes())
+        wait_ready(ready)
         pid = gateway._child.pid
         before_mb = memory_mb(pid, "VmRSS")
         reader = stack.enter_context(

@@ -125,11 +125,12 @@ def test_what_is_not_read_is_said():
 def test_our_clock_is_compared_with_the_receivers():
     ours = Instruments()
     take(ours, b"GPZDA,141320.50,21,09,2026,,")
-    assert ours.clock_off_ms is None  # without a fix it is no time
+    assert ours.clock_off_ms(0) is None  # without a fix it is no time
     take(ours, b"GPRMC,141320.00,A,3112.5,N,12230.25,E,0.1,12.5,210926,,,A")
-    assert ours.clock_off_ms == 0
+    assert ours.clock_off_ms(0) == 0
     take(ours, b"GPZDA,141319.50,21,09,2026,,")
-    assert ours.clock_off_ms == 500
+    assert ours.clock_off_ms(10_000) == 500
+    assert ours.clock_off_ms(10_001) is None
     take(ours, b"GPRMC,141320.00,A,3112.5,N,12230.25,E,0.1,12.5,219926,,,A")
     assert ours.malformed == 1
 

@@ -127,7 +127,10 @@ def test_damaged_frames_are_counted_and_the_next_is_read(damaged, count):
         (head(0x0200, location()[:27]) + b"\0\7" + location()[:27], "jt808-location", 2),
         (head(0x0200, location(), 27) + b"\0\7" + location(), "jt808-length", 2),
         (head(0x0200, location(), 0x041C) + b"\0\7" + location(), "jt808-encrypted", 3),
-        (head(0x0200, location(), 0x201C) + b"\0\7\0\1\0\1" + location(), "jt808-in-parts", 3),
+        (head(0x0801, location(), 0x201C) + b"\0\7\0\2\0\1" + location(), "jt808-in-parts", 3),
+        (head(0x0704, location(), 0x201C) + b"\0\7\0\x09\0\1" + location(), "jt808-in-parts", 3),
+        (head(0x0704, location(), 0x201C) + b"\0\7\0\2\0\3" + location(), "jt808-in-parts", 3),
+        (head(0x0704, location(), 0x201C) + b"\0\7\0\2\0\0" + location(), "jt808-in-parts", 3),
         (head(0x0704, b"\0\1\0\0\x1dxx") + b"\0\7" + b"\0\1\0\0\x1dxx", "jt808-location", 2),
         (head(0x0704, b"\0\1\0") + b"\0\7" + b"\0\1\0", "jt808-location", 2),
     ],
@@ -136,7 +139,7 @@ def test_messages_that_cannot_be_read_are_kept_and_answered(message, reason, res
     (said,), _ = feed(frame(message))
     assert said.refused[0] == reason
     assert said.raw == message
-    assert said.reports == ()
+    assert list(said.reports) == []
     assert messages(said.answer)[0][3] == b"\0\7" + message[:2] + bytes([result])
 
 
@@ -203,6 +206,48 @@ def test_alarm_bits(bits, alarms):
 def test_a_time_that_is_none(bcd):
     report = only(location()[:22] + bytes.fromhex(bcd) + b"")
     assert report.t is None
+
+
+def many(count):
+    bodies = [location(t=NOW - n, items=b"\x30\1" + bytes([n % 256])) for n in range(count)]
+    whole = count.to_bytes(2, "big") + b"\1"
+    return whole + b"".join(len(b).to_bytes(2, "big") + b for b in bodies)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 0, 2, 1), (1, 1, 0, 2, 2, 3)])
+def test_a_message_in_parts_is_answered_when_it_is_whole(order):
+    terminal = Terminal("13800138000", newer=True)
+    terminal.serial = 0xFFFE  # and begins anew in the middle
+    frames = terminal.send_parts(0x0704, many(100), 900)
+    assert len(frames) == 4
+    said, adapter = feed(b"".join(frames[n] for n in order) + terminal.send(0x0002))
+    assert [len(one.reports) for one in said] == [100, 0]
+    answers = messages(said[0].answer)
+    assert [a[3] for a in answers] == [
+        serial.to_bytes(2, "big") + b"\x07\x04\0" for serial in (0xFFFE, 0xFFFF, 0, 1)
+    ]
+    assert [r.t for r in said[0].reports] == [NOW - n for n in range(100)]
+    assert adapter.counts == {}
+
+
+def test_parts_that_are_never_whole_are_given_up():
+    terminal = Terminal("1")
+    adapter = JT808()
+    for _ in range(5):
+        said, _ = feed(b"".join(terminal.send_parts(0x0704, many(40), 900)[:-1]), adapter=adapter)
+        assert said == []
+    assert adapter.counts == {"parts-lost": 4}
+    said, _ = feed(b"".join(terminal.send_parts(0x0704, many(40), 900)), adapter=adapter)
+    assert len(said[0].reports) == 40
+
+
+def test_a_bad_location_among_good_ones_takes_none_along():
+    good = location(t=NOW)
+    body = b"\0\3\1" + b"\0\x1c" + good + b"\0\x05short" + b"\0\x1c" + location(t=NOW - 1)
+    (said,), _ = feed(Terminal("1").send(0x0704, body))
+    assert [r.t for r in said.reports] == [NOW, NOW - 1]
+    assert said.refused[0] == "jt808-location"
+    assert messages(said.answer)[0][3][-1] == 0
 
 
 def test_the_same_report_is_known_again_however_it_comes():

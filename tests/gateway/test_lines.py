@@ -5,8 +5,8 @@ import random
 import cbor2
 
 from agent.wire import body, decode, schema, series
-from gateway.sinks.lines import belongs, line_of
-from gateway.sinks.points import point_ms
+from gateway.sinks.lines import line_of
+from gateway.sinks.points import Limits, point_ms
 from tests.series import row
 
 T = 217_400_000
@@ -62,7 +62,8 @@ def test_values_outside_their_fields_are_left_out_when_the_row_says_so():
 def test_text_is_never_sent_as_a_number():
     values = [5, None, -2, 1, 40, b"202410010001"]
     assert "meter_id" not in line_of(*at(row("a", 0, T, values, kind=schema.ENERGY_COUNT)))
-    assert not belongs(row("a", 0, T, [1, 1, b"0.1.0"], kind=schema.BIRTH))
+    birth = row("a", 0, T, [1, 1, b"0.1.0"], kind=schema.BIRTH)
+    assert Limits(600, 400).points([birth], print) == []
 
 
 def test_an_undated_point_lies_where_it_was_received():

@@ -18,7 +18,11 @@ def test_against_a_set(numbers):
     # Disjoint, in order, and never touching: there is one way to write a set.
     assert all(b[0] > a[1] + 1 for a, b in pairwise(listed))
     assert list(Ranges(listed)) == listed
-    assert ranges.missing() == (max(model) + 1 - len(model) if model else 0)
+    assert ranges.missing() == (max(model) + 1 - min(model) - len(model) if model else 0)
+    assert {n for first, last in ranges.gaps() for n in range(first, last + 1)} == (
+        set(range(min(model), max(model))) - model if model else set()
+    )
+    assert ranges.whole == (ranges.missing() == 0)
 
 
 def test_spans():

@@ -90,7 +90,7 @@ class Account(NamedTuple):
     duplicates: int
     conflicts: int
     highest: int  # seq
-    missing: int  # seqs below `highest` neither received nor told lost
+    missing: int  # seqs between the lowest that came and `highest`, neither received nor told lost
     filled: int  # seqs that had been missing, and came
     told: int  # seqs below `highest` that the device gave up, says its `gap` record, and that did not come
     source: int | None  # clock.source of its newest clock record
