@@ -28,6 +28,9 @@ def series(store: Series) -> Iterator[Finding]:
     """Look at the time series."""
     if store.url.startswith("sqlite:"):
         path = Path(store.url.removeprefix("sqlite:"))
+        if path.is_file():
+            yield error(f"series {store.url}: is a file", "name a folder, and move the file away")
+            return
         while not path.exists() and path != path.parent:
             path = path.parent
         may = os.access(path, os.W_OK)

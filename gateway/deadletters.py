@@ -120,8 +120,13 @@ class Refused:
         self.letters = DeadLetters(self._db)
 
     def add(self, letters: Iterable[Letter]) -> None:
-        """Keep letters, durably."""
+        """Keep letters, durably; a row that is refused again takes the place of its letter."""
+        letters = list(letters)
         with self._db:
+            self._db.executemany(
+                "DELETE FROM dead_letters WHERE device = ? AND boot = ? AND seq = ? AND reason = ?",
+                [(one.device, one.boot, one.seq, one.reason) for one in letters],
+            )
             self.letters.add(letters)
 
     def remove(self, ids: Iterable[int]) -> int:

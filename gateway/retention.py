@@ -60,7 +60,7 @@ class Retention:
         self._prune(now_ms - KEEP_MIN_MS)
 
     def _prune(self, before_ms: int) -> int:
-        passed = self._cursors.slowest(process.names(self._config))
+        passed = self._cursors.slowest(process.cursors(self._config))
         gone = 0
         for _ in range(_PASSES_MAX):
             n = self._acceptor.prune(before_ms, (passed.records, passed.releases), _PASS_MAX)

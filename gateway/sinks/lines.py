@@ -1,6 +1,6 @@
 """Line protocol, made from a record's bytes.
 
-    make = line_of(row, point_ms(row))
+    line = line_of(row, point_ms(row))
 
 A schema has a template for each pattern of what was measured; there are few of them, and a line is
 one formatting. Integers stay integers; byte strings stay at home: a store would make 0 of them.

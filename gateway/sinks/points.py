@@ -7,6 +7,7 @@ from agent.wire import decode, schema, series
 from gateway.reading import Row
 
 _DAY_MS: Final = 86_400_000
+_SET_MS: Final = series.EPOCH_2020 * 1000  # before that a gateway's own clock was not set: no judge
 _SERIES: Final = frozenset(row[0] for row in series.rows())
 
 Values = list[int | bytes | None]
@@ -45,7 +46,7 @@ class Limits(NamedTuple):
         for row in rows:
             if row.schema in _SERIES:
                 ts = point_ms(row)
-                if -past_ms <= ts - row.received_ms <= ahead_ms:
+                if row.received_ms < _SET_MS or -past_ms <= ts - row.received_ms <= ahead_ms:
                     out.append((row, ts))
                 else:
                     refuse(row, *self._why(ts - row.received_ms))

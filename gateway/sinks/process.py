@@ -35,6 +35,13 @@ def names(config: Config) -> list[str]:
     return ["series", "centre"] if config.centre.url else ["series"]
 
 
+def cursors(config: Config) -> list[str]:
+    """Return the names of the cursors that the journal must not be pruned beyond."""
+    # Where a store that forgets would be sent things from again: gateway.sinks.trail.
+    again = [] if config.series.url.startswith("sqlite:") else ["series.again"]
+    return [*names(config), *again]
+
+
 class SinkProcess:
     """The child that runs one sink, watched and started again."""
 

@@ -56,7 +56,7 @@ class SQLiteSink(Sink):
                 continue
             try:
                 self._month(name).write(points)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 if name in self._months:
                     self._months.pop(name).close()
                 raise SinkError(f"{self._folder / name}: {error}") from error

@@ -42,10 +42,12 @@ def soak() -> list[dict[str, object]]:
         place.gateway.stop()
         lost, doubled = rig.tally(place.found(_DEVICES), _DEVICES, records)
     settled = samples[len(samples) // 10 :]  # Python and SQLite fill their caches first
+    half = samples[len(samples) // 2 :]
     wrong = lost + doubled + records - sent["acked"]
     return [
         row("memory of the gateway and its children, first", round(samples[0], 1), "MB"),
         row(f"  median of {len(samples)}", round(statistics.median(settled), 1), "MB"),
+        row("  growth in the second half", round(half[-1] - half[0], 1), "MB"),
         row("  highest", round(max(samples), 1), "MB", "< 200"),
         row("CPU of the gateway and its children", round(cpu, 1), "% of one"),
         row(

@@ -15,8 +15,6 @@ from agent.wire import codes, schema
 from tests.chain.processes import wait_for
 from toolkit import commission
 
-T0 = 217_400_000  # 2026-11-21
-
 
 class Burst:
     """A profile that makes `rate` beacon records a second, and an event now and then."""

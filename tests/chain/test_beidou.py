@@ -209,7 +209,7 @@ class Journal:
 
 
 def beidou_config(folder, port, shore):
-    path = gateway_config(folder, port, f"sqlite:{folder / 'series.sqlite'}")
+    path = gateway_config(folder, port, f"sqlite:{folder / 'series'}")
     cards = "".join(f'{card} = "{name}"\n' for name, card in CARDS.items())
     text = path.read_text().replace("[broker]", 'keys_file = "keys.toml"\n[broker]')
     text += f'[beidou]\nport = "socket://{shore.address}"\ngather_s = 0\n'

@@ -13,8 +13,8 @@ from tests.chain.processes import (
     gateway_config,
     process,
     victoria_metrics,
-    wait_for,
 )
+from tests.chain.readiness import wait_ready, watch
 from tests.chain.test_chaos import settle
 
 DEVICES = 50
@@ -32,9 +32,10 @@ def test_a_queue_that_is_lost_is_sent_again(rate, away_s, tmp_path, capsys):
         port, mosquitto = stack.enter_context(broker("mosquitto", tmp_path, load.names(DEVICES)))
         series, _ = stack.enter_context(victoria_metrics(tmp_path))
         config = gateway_config(tmp_path, port, series)
+        ready = watch(config)
         log = tmp_path / "gateway.log"
         gateway = stack.enter_context(process(gateway_command(config), log, GATEWAY_ENV))
-        wait_for("the gateway", lambda: b"connected" in log.read_bytes())
+        wait_ready(ready)
         devices = stack.enter_context(
             load.Load(tmp_path, port, rate=rate, devices=DEVICES, resend_s=1.0)
         )

@@ -26,6 +26,7 @@ from tests.chain.processes import (
     victoria_metrics,
     wait_for,
 )
+from tests.chain.readiness import wait_ready, watch
 
 SEED = 20261122
 RATE = 2000  # messages a second
@@ -49,20 +50,21 @@ def test_kill_nine_of_anything_at_any_time(kills, between_s, drain_s, tmp_path, 
         series, victoria = stack.enter_context(victoria_metrics(tmp_path))
         url, monitoring = stack.enter_context(centre(tmp_path, series))
         config = gateway_config(tmp_path, port, series, url)
+        ready = watch(config)
         log = tmp_path / "gateway.log"
         gateway = stack.enter_context(process(gateway_command(config), log, GATEWAY_ENV))
-        wait_for("the gateway", lambda: b"connected" in log.read_bytes())
+        wait_ready(ready)
         victims = {
             "gateway": gateway, "broker": mosquitto, "victoria": victoria, "centre": monitoring,
         }  # fmt: skip
         devices = stack.enter_context(
-            load.Load(tmp_path, port, rate=RATE, devices=DEVICES, resend_s=2.0)
+            load.Load(tmp_path, port, rate=RATE, devices=DEVICES, resend_s=1.0)
         )
         devices.wait_made(RATE // 4, 20)
         begun = time.monotonic()
         for names in schedule(rng, kills):
             time.sleep(rng.uniform(*between_s))
-            if rng.random() < 0.2:
+            if rng.random() < 0.2 or not killed["child"]:
                 killed["child"] += kill_a_child(gateway, rng)
             for name in names:
                 victims[name].kill()

@@ -169,7 +169,7 @@ def fairway(config, *line):
 
 def test_stolen_commands_and_a_relay_that_moved_once(tmp_path, meter):
     counted = meter.meter
-    config = gateway_config(tmp_path, 0, f"sqlite:{tmp_path / 'series.sqlite'}")
+    config = gateway_config(tmp_path, 0, f"sqlite:{tmp_path / 'series'}")
     (tmp_path / "keys.toml").write_text(f'pile-1 = "{KEY.hex()}"\n')
     (tmp_path / "keys.toml").chmod(0o600)
     log = tmp_path / "gateway.log"

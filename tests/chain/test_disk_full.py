@@ -12,8 +12,6 @@ import shutil
 import sqlite3
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -22,12 +20,12 @@ from tests.chain import checker, load
 from tests.chain.processes import (
     GATEWAY_ENV,
     broker,
-    free_port,
     gateway_command,
     gateway_config,
     process,
     wait_for,
 )
+from tests.chain.readiness import page, wait_ready, watch
 from tests.chain.test_chaos import settle
 
 SEED = 20261122
@@ -115,27 +113,15 @@ def running(folder, how):
         stack.enter_context(how.around(data))
         port, _ = stack.enter_context(broker("mosquitto", folder, load.names(DEVICES)))
         config = gateway_config(folder, port, f"sqlite:{folder / 'series.sqlite'}")
-        pages = free_port()
-        told = config.read_text().replace('listen = ""', f'listen = "127.0.0.1:{pages}"')
-        config.write_text(told)
+        ready = watch(config)
         log = folder / "gateway.log"
         gateway = stack.enter_context(process(gateway_command(config), log, GATEWAY_ENV))
-        wait_for("the gateway", lambda: b"connected" in log.read_bytes())
+        wait_ready(ready)
         devices = stack.enter_context(
             load.Load(folder, port, rate=RATE, devices=DEVICES, resend_s=2.0)
         )
         devices.wait_made(RATE // 2, 20)
-        yield gateway, devices, how(data, gateway), log, f"http://127.0.0.1:{pages}/readyz"
-
-
-def page(url):
-    """Return (status, text) of a page."""
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
+        yield gateway, devices, how(data, gateway), log, ready
 
 
 def wait_quiet(devices):
@@ -192,7 +178,7 @@ def test_no_room_no_ack_and_it_goes_on_by_itself(how, tmp_path, capsys):
             assert b"full" in log.read_bytes(), log.read_text()
             gateway.start()
         wait_for("acknowledgements", lambda: devices.status()["acked"] > stopped + 100)
-        wait_for("readiness", lambda: page(ready)[0] == 200)
+        wait_ready(ready)
         verdict, last = all_there(devices, tmp_path, gateway)
     with capsys.disabled():
         print(

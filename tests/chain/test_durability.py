@@ -28,6 +28,7 @@ from tests.chain.processes import (
     process,
     wait_for,
 )
+from tests.chain.readiness import wait_ready, watch
 
 SEED = 20261122
 DEVICES = 20
@@ -64,6 +65,7 @@ class Traced:
         with ExitStack() as stack:
             self.port, _ = stack.enter_context(broker("mosquitto", folder, load.names(DEVICES)))
             config = gateway_config(folder, self.port, f"sqlite:{folder / 'series.sqlite'}")
+            ready = watch(config)
             command = gateway_command(config)
             if level is not None:
                 weak = folder / "weak.py"
@@ -75,7 +77,7 @@ class Traced:
                 process([strace, *trace.OPTIONS, "-o", str(out), *command], log, GATEWAY_ENV)
             )
             try:
-                wait_for("the gateway", lambda: b"connected" in log.read_bytes())
+                wait_ready(ready)
             except AssertionError:
                 if b"ptrace" in log.read_bytes().lower():
                     peers.absent("strace may not trace here (ptrace is refused)")

@@ -43,7 +43,7 @@ def test_kill_nine_of_the_gateway_ten_times_and_a_second_run(kind, store, tmp_pa
             if store == "victoria":
                 series, _ = stack.enter_context(victoria_metrics(tmp_path))
             else:
-                series = f"sqlite:{tmp_path / 'series.sqlite'}"
+                series = f"sqlite:{tmp_path / 'series'}"
             url, _ = stack.enter_context(centre(tmp_path, series))
             config = gateway_config(tmp_path, port, series, url)
             log = tmp_path / "gateway.log"
@@ -68,7 +68,7 @@ def test_kill_nine_of_the_gateway_ten_times_and_a_second_run(kind, store, tmp_pa
             def stored(series=series):
                 if store == "victoria":
                     return stores.victoria_series(series)
-                return stores.sqlite_series(tmp_path / "series.sqlite")
+                return stores.sqlite_series(tmp_path / "series")
 
             wait_for("the series", lambda e=expected: len(stored()) >= len(e), 60)
             wait_for(

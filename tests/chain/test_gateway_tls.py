@@ -7,12 +7,13 @@ import gc
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime
 
 import paho.mqtt.client as mqtt
 import pytest
 
-from agent.wire import messages, schema
+from agent.wire import messages, schema, series
 from agent.wire.read import Reader
 from agent.wire.vectors import written_record
 from gateway import tls
@@ -173,7 +174,7 @@ class Device:
 
 
 def record(seq):
-    return written_record(schema.BEACON, [257], boot=7, seq=seq, t=217_400_000)
+    return written_record(schema.BEACON, [257], boot=7, seq=seq, t=int(time.time()) - series.EPOCH_2020)
 
 
 def accounts(config):

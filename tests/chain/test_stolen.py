@@ -70,7 +70,7 @@ def told(folder, config, url):
     text = text.replace('reload = "kill', f"reload = \"sh -c 'sleep {RELOAD_S}; kill")
     text = text.rstrip().removesuffix('"') + "'\"\n"
     config.write_text(
-        f'{text}[series]\nurl = "sqlite:{folder}/series.sqlite"\n[centre]\nurl = "{url}"\n'
+        f'{text}[series]\nurl = "sqlite:{folder}/series"\n[centre]\nurl = "{url}"\n'
     )
 
 
@@ -79,7 +79,7 @@ def identities(device):
 
 
 def stored(folder):
-    return stores.sqlite_series(folder / "series.sqlite") + stores.centre_events(folder / "centre")
+    return stores.sqlite_series(folder / "series") + stores.centre_events(folder / "centre")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_stolen_device(who, home, tmp_path, capsys):
     with ExitStack() as stack:
         broker = stack.enter_context(tls_broker(tmp_path / "broker", who, [STOLEN, OTHER]))
         config = gateway_config(tmp_path, broker)
-        url, _ = stack.enter_context(centre(tmp_path, f"sqlite:{tmp_path}/series.sqlite"))
+        url, _ = stack.enter_context(centre(tmp_path, f"sqlite:{tmp_path}/series"))
         told(tmp_path, config, url)
         log = tmp_path / "gateway.log"
         stack.enter_context(process(gateway_command(config), log, GATEWAY_ENV))

@@ -136,7 +136,7 @@ def test_every_record_belongs_to_the_aid_its_device_stood_on(store, tmp_path):
         if store == "victoria":
             series, _ = stack.enter_context(victoria_metrics(tmp_path))
         else:
-            series = f"sqlite:{tmp_path / 'series.sqlite'}"
+            series = f"sqlite:{tmp_path / 'series'}"
         url, _ = stack.enter_context(centre(tmp_path, series, registry))
         config = gateway_config(tmp_path, port, series, url)
         log = tmp_path / "gateway.log"

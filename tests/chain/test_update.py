@@ -174,7 +174,7 @@ class Site:
 @contextmanager
 def gateway_at(folder):
     """Run a broker and a gateway that has the buoy's key."""
-    config = gateway_config(folder, 0, f"sqlite:{folder / 'series.sqlite'}")
+    config = gateway_config(folder, 0, f"sqlite:{folder / 'series'}")
     (folder / "keys.toml").write_text(f'buoy-1 = "{KEY.hex()}"\n')
     (folder / "keys.toml").chmod(0o600)
     log = folder / "gateway.log"

@@ -4,9 +4,7 @@ What is read by the centre was written by the gateway's own sinks.
 """
 
 import random
-import sqlite3
 import time
-from contextlib import closing
 
 import cbor2
 import pytest
@@ -186,7 +184,7 @@ class TestAgainstPlainCounting:
     def test_the_same_in_both_stores_and_at_every_width(self, writer, device):
         rng = random.Random(SEED)
         start = moment_t("2026-05-28")  # over two ends of months
-        records = _fleet(rng, device, start, days=36)
+        records = some_records(rng, device, start, days=36)
         late = [record for record in records if rng.random() < 0.1]
         again = rng.sample(records, 200)
         told = [record for record in records if record not in late]
@@ -208,7 +206,7 @@ class TestAgainstPlainCounting:
         for key in ("beacon.batt_mv", "beacon.lamp_ma", "beacon.temp_dc", "beacon.lit"):
             kind = fields()[key]
             for period in periods:
-                want = _count(records, kind, period)
+                want = plain_buckets(records, kind, period)
                 assert store.buckets(BEACON, kind, device, period) == want, (key, period)
 
     def test_a_backlog_from_weeks_ago_changes_nothing_but_its_own_time(self, writer, device):
@@ -278,7 +276,7 @@ def moment_t(day):
     )
 
 
-def _fleet(rng, device, start, days):
+def some_records(rng, device, start, days):
     """Return records of one device: by the minute, by ten, by three hours, and gaps between."""
     records = []
     t, seq, boot = start, 0, 1
@@ -302,7 +300,7 @@ def _fleet(rng, device, start, days):
     return records
 
 
-def _count(records, kind, period):
+def plain_buckets(records, kind, period):
     """Return the buckets by plain counting."""
     found = {}
     at = [field[0] for field in BEACON[3]].index(kind.column)
@@ -324,82 +322,6 @@ def _count(records, kind, period):
             Bucket(first[0], last[0], min(values), max(values), sum(values), len(values), last[1])
         )
     return out
-
-
-class TestMonths:
-    """What is SQLite's own."""
-
-    def test_a_folder_or_table_that_is_not_there_yet_has_no_data(self, tmp_path):
-        writer = SQLiteWriter(tmp_path)
-        writer.path.rmdir()
-        assert ask(writer, BATT, [Span("a", T, T + 60)], T, T + 60).t == []
-        writer.path.mkdir()
-        sqlite3.connect(writer.path / "2026-05.sqlite").close()
-        (writer.path / "notes.txt").write_text("not a month")
-        assert ask(writer, BATT, [Span("a", T, T + 60)], T, T + 60).t == []
-        assert open_store(writer.address).newest(BEACON, "a", 0, ms_of_t(T), 5) == []
-
-    def test_a_month_of_an_older_version_lacks_columns_and_grows(self, tmp_path):
-        writer = SQLiteWriter(tmp_path)
-        older = (*BEACON[:3], BEACON[3][:3])
-        with closing(sqlite3.connect(writer.path / "2026-05.sqlite")) as db, db:
-            db.execute(series.DEVICES)
-            db.execute(series.create_table(older))
-            for level in series.ROLLUPS:
-                db.execute(series.create_rollup(older, level))
-            db.execute("INSERT INTO devices VALUES (1, 'a')")
-            db.execute(
-                "INSERT INTO beacon VALUES (1, ?, 1, 0, 0, 257, 31, 122, NULL)",
-                (series.point_ms(T, 0),),
-            )
-        assert ask(writer, BATT, [Span("a", T, T + 60)], T, T + 60).t == []
-        [sample] = open_store(writer.address).newest(BEACON, "a", 0, ms_of_t(T + 60), 5)
-        assert sample.values == {"flags": 257, "lat_e6": 31, "lon_e6": 122}
-        writer.write([report("a", n, t=T + 60 * n) for n in range(1, 40)])
-        assert ask(writer, BATT, [Span("a", T, T + 60)], T, T + 60).t == []
-        assert ask(writer, BATT, [Span("a", T, T + 999)], T, T + 121).count == [1, 1]
-        assert ask(writer, LIT, [Span("a", T, T + 86_400)], T, T + 86_400, 10).count == [40]
-
-    def test_wide_buckets_come_from_rollups(self, tmp_path):
-        writer = SQLiteWriter(tmp_path)
-        writer.write([report("a", n, t=T + 60 * n) for n in range(3000)])
-        with closing(sqlite3.connect(writer.path / "2026-05.sqlite")) as db, db:
-            kept = db.execute("SELECT count(*) FROM beacon_hour").fetchone()
-            assert kept == (51,)
-            db.execute("UPDATE beacon_hour SET high_batt_mv = 99999")
-        day = ms_of_t(T) // 86_400_000 * 86_400_000
-        store = open_store(writer.address)
-        period = Period(day, day + 3 * 86_400_000, day, HOUR_MS)
-        assert {b.high for b in store.buckets(BEACON, BATT, "a", period)} == {99_999}
-        narrow = period._replace(width=HOUR_MS - 1)
-        assert {b.high for b in store.buckets(BEACON, BATT, "a", narrow)} == {12_600}
-
-    def test_slow_reporters_have_no_rollups_to_carry(self, tmp_path):
-        writer = SQLiteWriter(tmp_path)
-        writer.write([report("a", n, t=T // 43_200 * 43_200 + n * 600) for n in range(144)])
-        writer.write([report("b", n, t=T + 10_800 * n) for n in range(20)])
-        with closing(sqlite3.connect(writer.path / "2026-05.sqlite")) as db:
-            assert db.execute("SELECT count(*) FROM beacon_hour").fetchone() == (0,)
-            assert db.execute("SELECT count(*) FROM beacon_halfday").fetchone() == (2,)
-
-    def test_it_reads_while_the_gateway_is_writing(self, tmp_path):
-        writer = SQLiteWriter(tmp_path)
-        writer.write([report("a", n) for n in range(3)])
-        with closing(sqlite3.connect(writer.path / "2026-05.sqlite")) as busy:
-            busy.execute("BEGIN IMMEDIATE")
-            busy.execute("UPDATE beacon SET batt_mv = 0")
-            told = ask(writer, BATT, [Span("a", T, T + 3600)], T, T + 3600)
-            assert told.last == [12.6] * 3
-
-    def test_a_year_needs_no_more_points_than_asked_for(self, tmp_path):
-        writer = SQLiteWriter(tmp_path)
-        start = T + 1234
-        end = start + 2000 * 3600
-        writer.write([report("a", n, t=start + 3600 * n) for n in range(2000)])
-        for points in (1, 7, 83, 500, 2000):
-            told = ask(writer, BATT, [Span("a", T, end)], start, end, points)
-            assert len(told.t) <= points
-            assert sum(told.count) == 2000
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9", "sqlite:broken", "sqlite:file"])

@@ -10,12 +10,13 @@ in which bytes go wrong on the way (bits, cuts, splices) and in which a wrong pr
 
 import random
 import struct
+import time
 
 import cbor2
 
-from agent.wire import messages, schema
+from agent.wire import messages, schema, series
 
-T0 = 217_400_000  # 2026-11-21
+T0 = int(time.time()) - series.EPOCH_2020 - 86_400  # yesterday
 HURT = 0.9  # of the messages
 KINDS = ("rec",) * 12 + ("state", "cmd", "cmd", "ota")
 RECORDS_MAX = 8
