@@ -141,6 +141,7 @@ class _Batch:
         self._accounts = accounts
         self._revoked = revoked
         self._rows: list[tuple[object, ...]] = []
+        self._written = 0  # rows that are no longer in `_rows`
         self._dead: list[Letter] = []
         self._to_ack: dict[tuple[str, int], list[int]] = {}
         self._to_ack_beidou: dict[tuple[str, int], list[int]] = {}
@@ -174,7 +175,8 @@ class _Batch:
     def write(self) -> None:
         """Write what was gathered; the transaction is the caller's."""
         journal, counts = self._journal, self.outcome.counts
-        journal.add(self._rows)
+        self._add_rows()
+        counts["records"] = self._written
         # Now that this batch's rows are there, a boot's date reaches them too.
         for account, epoch in self._to_date.items():
             counts["released"] += journal.date_boot(account.sight, epoch, body.DATED_BY_BOOT)
@@ -192,54 +194,53 @@ class _Batch:
                 acks.setdefault(device, []).extend(ranges)
 
     def _take_records(self, device: str, message: Message) -> None:
-        known = self.outcome.counts["records"]
+        known = len(self._rows) + self._written
+        account: j.Account | None = None
         for item in decode.sequence(message.payload):
-            if isinstance(item, decode.Record):
-                self._take_record(device, message, item)
-            else:
+            if isinstance(item, decode.Bad):
                 self._take_bad(device, message, item)
-        if message.link == body.LINK_BEIDOU and known == self.outcome.counts["records"]:
+                continue
+            if account is None or account.boot != item.boot:
+                account = self._accounts.get(device, item.boot, message.received_ms)
+                account.last_ms = account.heard[message.link] = message.received_ms
+                if not account.changed:
+                    self._accounts.change(account)
+            self._acknowledge(device, item.boot, item.seq, message.link)
+            self._take_record(account, message, item)
+        if message.link == body.LINK_BEIDOU and known == len(self._rows) + self._written:
             # Sent again because our answer was lost, or played again by somebody else.
             self.outcome.counts["beidou.nothing_new"] += 1
 
-    def _take_record(self, device: str, message: Message, record: decode.Record) -> None:
-        seq = record.seq
-        account = self._accounts.get(device, record.boot, message.received_ms)
-        account.last_ms = account.heard[message.link] = message.received_ms
-        if not account.changed:
-            self._accounts.change(account)
-        self._acknowledge(device, record.boot, seq, message)
-        later = seq < account.seen.highest
-        if not account.seen.add(seq):
+    def _take_record(self, account: j.Account, message: Message, record: decode.Record) -> None:
+        raw, schema_id, _, seq, t, _ = record
+        seen = account.seen
+        account.filled += seq < seen.highest
+        if not seen.add(seq):
             self._take_again(account, message, record)
             return
         self.outcome.touched.add(account)
-        account.filled += later
         time: int | None
-        if record.t >= 0:
-            time, dated, held = record.t, body.DATED_BY_DEVICE, j.GO
+        if t >= 0:
+            time, dated, held = t, body.DATED_BY_DEVICE, j.GO
         elif account.epoch is not None:
-            time, dated, held = account.epoch - 1 - record.t, body.DATED_BY_BOOT, j.GO
+            time, dated, held = account.epoch - 1 - t, body.DATED_BY_BOOT, j.GO
         else:
             time, dated, held = None, body.UNDATED, j.AWAITS_DATE
         flawed = 0
         if not decode.sound(record):
             try:
-                flawed = self._tell_faults(device, message, record)
+                flawed = self._tell_faults(account.device, message, record)
             except decode.DecodeError:
                 held = j.AWAITS_SCHEMA
-        if record.schema in _READ_HERE and held != j.AWAITS_SCHEMA and not flawed:
+        if schema_id in _READ_HERE and held != j.AWAITS_SCHEMA and not flawed:
             self._read(account, record, message.received_ms)
-        self.outcome.counts["records"] += 1
-        self._rows.append((
-            account.sight, seq, time, dated, held, flawed, message.link, message.received_ms,
-            record.raw,
-        ))  # fmt: skip
+        self._rows.append(
+            (account.sight, seq, time, dated, held, flawed, message.link, message.received_ms, raw)
+        )
 
     def _take_again(self, account: j.Account, message: Message, record: decode.Record) -> None:
-        # What this batch has is asked of the file too.
-        self._journal.add(self._rows)
-        self._rows.clear()
+        account.filled -= record.seq < account.seen.highest
+        self._add_rows()  # what this batch has is asked of the file too
         before = self._journal.raw_of(account.sight, record.seq)
         counts = self.outcome.counts
         if before is None or before == record.raw:
@@ -291,18 +292,22 @@ class _Batch:
         if bad.identity is None:
             return
         boot, seq = bad.identity
-        self._acknowledge(device, boot, seq, message)
+        self._acknowledge(device, boot, seq, message.link)
         # A start that is known from nothing better is not believed in.
         account = self._accounts.find(device, boot)
         if account is not None and seq not in account.seen:
             self._journal.tell(account, seq, seq, 1)
 
-    def _acknowledge(self, device: str, boot: int, seq: int, message: Message) -> None:
-        if message.link in _NO_ONE_LISTENS:
-            return
-        self._to_ack.setdefault((device, boot), []).append(seq)
-        if message.link == body.LINK_BEIDOU:
+    def _acknowledge(self, device: str, boot: int, seq: int, link: int) -> None:
+        if link not in _NO_ONE_LISTENS:
+            self._to_ack.setdefault((device, boot), []).append(seq)
+        if link == body.LINK_BEIDOU:
             self._to_ack_beidou.setdefault((device, boot), []).append(seq)
+
+    def _add_rows(self) -> None:
+        self._journal.add(self._rows)
+        self._written += len(self._rows)
+        self._rows.clear()
 
     def _take_state(self, device: str, message: Message) -> None:
         boot, connection, up = messages.read_state(message.payload)

@@ -12,7 +12,8 @@ from typing import Final
 
 from gateway.journal import Account, Journal
 
-KEPT_MAX: Final = 50_000  # accounts in memory
+KEPT_MAX: Final = 50_000  # accounts in memory, some 2 kB each
+RANGES_MAX: Final = 300_000  # ranges in all of them: a device that sends at random has many
 
 
 class Accounts:
@@ -46,9 +47,10 @@ class Accounts:
         """Save what changed. Inside a transaction."""
         self._journal.save_accounts(self._changed)
         self._changed.clear()
-        if len(self._kept) > KEPT_MAX:
-            # The oldest half: who is still there will be read again.
-            for key in list(self._kept)[: KEPT_MAX // 2]:
+        ranges = sum(account.seen.pieces for account in self._kept.values())
+        if len(self._kept) > KEPT_MAX or ranges > RANGES_MAX:
+            # The older half: who is still there will be read again.
+            for key in list(self._kept)[: len(self._kept) // 2 + 1]:
                 del self._kept[key]
 
     def forget(self) -> None:

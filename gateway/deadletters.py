@@ -10,12 +10,14 @@ goes mad does not push out what others sent.
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
 PER_DEVICE_MAX: Final = 1000
 KEPT_MAX: Final = 20_000
+TRIM_AFTER: Final = 250  # letters more
 RAW_MAX: Final = 16_384  # bytes kept of one
 
 SCHEMA: Final = """
@@ -55,25 +57,37 @@ class DeadLetters:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._added: Counter[str] = Counter()  # of each device since it was last trimmed
+        self._all_added = 0
 
     def add(self, letters: Iterable[Letter]) -> None:
-        """Keep letters; the oldest of a device that has too many go, and the oldest of all."""
+        """Keep letters; the oldest of a device that has too many go, and the oldest of all.
+
+        That is looked at now and then: there are TRIM_AFTER more of each at most.
+        """
         letters = [letter._replace(raw=letter.raw[:RAW_MAX]) for letter in letters]
         self._db.executemany(
             "INSERT INTO dead_letters (topic, device, boot, seq, reason, detail, position, link,"
             " received_ms, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             letters,
         )
-        for device in {letter.device for letter in letters}:
-            self._db.execute(
-                "DELETE FROM dead_letters WHERE device = ?1 AND id <= (SELECT id FROM dead_letters"
-                " WHERE device = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-                (device, PER_DEVICE_MAX),
-            )
+        for letter in letters:
+            self._added[letter.device] += 1
+        for device, added in list(self._added.items()):
+            if added >= TRIM_AFTER:
+                self._trim("device = ?1 AND", device, PER_DEVICE_MAX)
+                del self._added[device]
+        self._all_added += len(letters)
+        if self._all_added >= TRIM_AFTER:
+            self._trim("", "", KEPT_MAX)
+            self._all_added = 0
+
+    def _trim(self, which: str, device: str, keep: int) -> None:
+        where = f"WHERE {which.removesuffix(' AND')}" if which else ""
         self._db.execute(
-            "DELETE FROM dead_letters WHERE id <= (SELECT id FROM dead_letters"
-            " ORDER BY id DESC LIMIT 1 OFFSET ?)",
-            (KEPT_MAX,),
+            f"DELETE FROM dead_letters WHERE {which} id <= (SELECT id FROM dead_letters"  # noqa: S608
+            f" {where} ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            (device, keep),
         )
 
     def find(

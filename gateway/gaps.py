@@ -9,6 +9,7 @@ while, of a device that is there, is asked for: the device sends it at once, or 
 (docs/wire.md, `dn/cmd`).
 """
 
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +22,7 @@ AGAIN_MS: Final = 3_600_000
 TRIES_MAX: Final = 5
 BOOTS_MAX: Final = 20_000  # boots with gaps that are watched
 PASS_MAX: Final = 200  # questions in one pass
+BUDGET_S: Final = 0.05  # of a pass: commits wait for it; the rest has its turn in the next
 RANGES_MAX: Final = 4  # of one boot in one pass: a device answers no more in a minute
 
 
@@ -58,6 +60,7 @@ class Gaps:
     def due(self, now_ms: int) -> list[tuple[str, int, int, int]]:
         """Return what to ask for now, as (device, boot, first, last)."""
         out: list[tuple[str, int, int, int]] = []
+        until_s = time.monotonic() + BUDGET_S
         for key, gap in self._open.items():
             if gap.next_ms > now_ms or gap.tries >= TRIES_MAX:
                 continue
@@ -73,7 +76,7 @@ class Gaps:
             # What was asked in vain comes last.
             at = gap.tries * RANGES_MAX % len(parts) if parts else 0
             out += [(*key, *part) for part in (parts[at:] + parts[:at])[:RANGES_MAX]]
-            if len(out) >= PASS_MAX:
+            if len(out) >= PASS_MAX or time.monotonic() > until_s:
                 break
         return out
 

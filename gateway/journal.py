@@ -27,8 +27,11 @@ GO: Final = 0
 AWAITS_DATE: Final = 1
 AWAITS_SCHEMA: Final = 2
 
+TOLD_MAX: Final = 1000  # ranges of one boot that are known never to come
 CHECKED_MAX: Final = 256 << 20  # bytes of a journal that is checked whole before the start
 _WAL_MAX: Final = 64 << 20  # bytes that its write-ahead log keeps when it is done with
+_BUSY_MS: Final = 10_000
+_CHECKPOINT_MS: Final = 500
 _MARK_MS: Final = 1000
 
 _SCHEMA: Final = """
@@ -126,7 +129,7 @@ class Journal:
         try:
             size = path.stat().st_size if path.exists() else 0
             self._db = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, timeout=10
+                path, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1000
             )
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
@@ -258,7 +261,9 @@ class Journal:
             account.changed = False
 
     def tell(self, account: Account, first: int, last: int, lost: int) -> None:
-        """Note that of a range so many will never come."""
+        """Note that of a range so many will never come; beyond TOLD_MAX they stay missing."""
+        if len(account.told) >= TOLD_MAX:
+            return
         account.told.add((first, last, lost))
         self._db.execute(
             "INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?)", (account.sight, first, last, lost)
@@ -386,6 +391,18 @@ class Journal:
     def counters(self) -> dict[str, int]:
         """Return every counter, and how many rows wait."""
         return counters(self._db)
+
+    def checkpoint(self) -> bool:
+        """Empty the write-ahead log into the file and give its room back; outside a transaction.
+
+        Return False when somebody reads what is in it. Waits for that a moment.
+        """
+        self._db.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_MS}")
+        try:
+            (busy, _, _) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        return not busy
 
     def used_bytes(self) -> int:
         """Return how much of the file is in use; what was deleted is used again, not given back."""

@@ -46,6 +46,11 @@ class Ranges:
         return self._lasts[-1] if self._lasts else -1
 
     @property
+    def pieces(self) -> int:
+        """How many ranges there are."""
+        return len(self._firsts)
+
+    @property
     def whole(self) -> bool:
         """Whether nothing is absent between the lowest and the highest."""
         return len(self._firsts) <= 1

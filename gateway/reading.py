@@ -5,7 +5,9 @@ rows = reader.records(after=0, limit=1000)
 """
 
 import sqlite3
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -237,26 +239,45 @@ def missing(
     """Return (how many absent numbers are known to be lost, the gaps that nobody has explained).
 
     `told` holds (first, last, lost). Where all of a range is lost, its numbers are; where only some
-    of it is, as many of its absent ones.
+    of it is, as many of its absent ones. One sweep: a device that sends rubbish has thousands of both.
     """
-    gaps = list(seen.gaps())
-    whole = [(first, last) for first, last, lost in told if lost > last - first]
-    partly = [(first, last, lost) for first, last, lost in told if lost <= last - first]
-    explained = 0
+    ordered = sorted(told)
+    whole = _joined((first, last) for first, last, lost in ordered if lost > last - first)
+    explained = n = 0
     left: list[tuple[int, int]] = []
-    for first, last in gaps:
-        pieces = [(first, last)]
-        for low, high in whole:
-            pieces = [
-                piece
-                for a, b in pieces
-                for piece in ((a, min(b, low - 1)), (max(a, high + 1), b))
-                if piece[0] <= piece[1]
-            ]
-        explained += last - first + 1 - sum(b - a + 1 for a, b in pieces)
-        left += pieces
-    for low, high, lost in partly:
-        absent = sum(max(0, min(b, high) - max(a, low) + 1) for a, b in left)
-        explained += min(lost, absent)
+    for first, last in seen.gaps():
+        while n < len(whole) and whole[n][1] < first:
+            n += 1
+        at, k = first, n
+        while k < len(whole) and whole[k][0] <= last:
+            low, high = whole[k]
+            if at < low:
+                left.append((at, low - 1))
+            explained += min(high, last) - max(low, at) + 1
+            at = high + 1
+            k += 1
+        if at <= last:
+            left.append((at, last))
+    starts = [first for first, _ in left]
+    ends = [last for _, last in left]
+    sums = [0, *accumulate(last - first + 1 for first, last in left)]
+    for low, high, lost in ordered:
+        if lost > high - low:
+            continue
+        i, j = bisect_left(ends, low), bisect_right(starts, high)
+        if i < j:
+            absent = sums[j] - sums[i] - max(0, low - starts[i]) - max(0, ends[j - 1] - high)
+            explained += min(lost, absent)
     total = seen.missing()
     return min(explained, total), (left if explained < total else [])
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return ranges in rising order, those that touch put together."""
+    out: list[tuple[int, int]] = []
+    for first, last in ranges:
+        if out and first <= out[-1][1] + 1:
+            out[-1] = (out[-1][0], max(out[-1][1], last))
+        else:
+            out.append((first, last))
+    return out

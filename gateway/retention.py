@@ -4,8 +4,10 @@ A store that restarts is sent the last ten minutes again, so those are kept in a
 """
 
 import logging
+import sqlite3
 from typing import Final
 
+from gateway import reserve
 from gateway.accept import Acceptor
 from gateway.config import Config
 from gateway.journal import Journal
@@ -29,6 +31,7 @@ class Retention:
         self._journal = journal
         self._acceptor = acceptor
         self._cursors = Cursors(config.data / "cursors.sqlite")
+        self._reserve = reserve.Reserve(config.data / "journal.reserve")
         self._dated_ms = 0
         self._warned_ms = 0
 
@@ -38,6 +41,7 @@ class Retention:
 
     def keep(self, now_ms: int) -> None:
         """Do what is due; a little at a time."""
+        self._reserve.hold()
         if abs(now_ms - self._dated_ms) >= _OFTEN_MS:
             self._dated_ms = now_ms
             before_ms = now_ms - self._config.undated_days * _DAY_MS
@@ -56,8 +60,23 @@ class Retention:
             )
 
     def make_room(self, now_ms: int) -> None:
-        """Delete, on a full disk, what need not be kept."""
-        self._prune(now_ms - KEEP_MIN_MS)
+        """On a full disk: empty the write-ahead log, with the reserve if need be, and delete what may go.
+
+        Raises:
+            sqlite3.Error: it did not help; to be tried again.
+        """
+        try:
+            emptied = self._journal.checkpoint()
+        except sqlite3.Error:
+            if not self._reserve.give():
+                raise
+            log.warning("the reserve of %d MiB is let go", reserve.SIZE >> 20)
+            emptied = self._journal.checkpoint()
+            if not emptied:
+                # Somebody reads: the log would only grow into it.
+                self._reserve.hold(least=0)
+        if emptied:
+            self._prune(now_ms - KEEP_MIN_MS)
 
     def _prune(self, before_ms: int) -> int:
         passed = self._cursors.slowest(process.cursors(self._config))

@@ -16,6 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
@@ -96,7 +97,8 @@ class MQTTInput:
     def stop(self) -> None:
         """Disconnect; what is not acknowledged waits at the broker."""
         self._stopping.set()
-        self._client.disconnect()
+        with suppress(OSError):  # its thread may have closed what wakes it already
+            self._client.disconnect()
         self._thread.join(timeout=5)
 
     def fault(self) -> str:

@@ -21,24 +21,39 @@ _PATTERNS_MAX: Final = 4096  # of all schemas together; what comes often stays
 def line_of(row: Row, ts: int) -> str:
     """Return a SERIES row as one line (influx line protocol), at `ts` in Unix milliseconds."""
     values = checked(row) if row.flawed else cbor2.loads(row.raw)[schema.HEAD_ITEMS :]
-    template, whole = _template(row.schema, tuple(map(type, values)))
-    if not whole:
+    if None in values or len(values) > _NUMBERS.get(row.schema, -1):
+        template = _template(row.schema, row.dated, tuple(map(type, values)))
         values = [value for value in values if type(value) is int]
-    return template % (row.device, row.boot, row.seq, row.dated, *values, ts)
+    else:
+        template = _whole(row.schema, row.dated, len(values))
+    return template % (row.device, row.boot, row.seq, *values, ts)
 
 
 @lru_cache(maxsize=_PATTERNS_MAX)
-def _template(schema_id: int, types: tuple[type, ...]) -> tuple[str, bool]:
-    """Return the template for records with values of these types, and whether all are numbers.
+def _whole(schema_id: int, dated: int, count: int) -> str:
+    """Return the template for so many values, all of them numbers."""
+    return _template(schema_id, dated, (int,) * count)
+
+
+@lru_cache(maxsize=_PATTERNS_MAX)
+def _template(schema_id: int, dated: int, types: tuple[type, ...]) -> str:
+    """Return the template for records with values of these types.
 
     Values beyond the known fields belong to a newer version of the schema: `x13` is item 13 of the
-    record.
+    record. How it is dated is written where it is not by the device itself, which it mostly is.
     """
     row = schema.SCHEMAS[schema_id]
     names = [field[0] for field in row[3]]
     at = schema.HEAD_ITEMS + len(names)
     names += [f"x{n}" for n in range(at, schema.HEAD_ITEMS + len(types))]
-    fields = [name for name, kind in zip(names, types, strict=False) if kind is int]
-    told = "".join(f",{name}=%di" for name in fields)
-    template = f"{series.measurement(row)},device=%s boot=%di,seq=%di,dated=%di{told} %d"
-    return template, len(fields) == len(types)
+    told = f",dated={dated}i" if dated else ""
+    told += "".join(
+        f",{name}=%di" for name, kind in zip(names, types, strict=False) if kind is int
+    )
+    return f"{series.measurement(row)},device=%s boot=%di,seq=%di{told} %d"
+
+
+# How many fields a schema has that has numbers only; what a newer version has beyond may be anything.
+_NUMBERS: Final = {
+    row[0]: len(row[3]) for row in series.rows() if all(field[1] != "bytes" for field in row[3])
+}

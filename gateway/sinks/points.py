@@ -7,7 +7,9 @@ from agent.wire import decode, schema, series
 from gateway.reading import Row
 
 _DAY_MS: Final = 86_400_000
-_SET_MS: Final = series.EPOCH_2020 * 1000  # before that a gateway's own clock was not set: no judge
+_SET_MS: Final = (
+    series.EPOCH_2020 * 1000
+)  # before that a gateway's own clock was not set: no judge
 _SERIES: Final = frozenset(row[0] for row in series.rows())
 
 Values = list[int | bytes | None]

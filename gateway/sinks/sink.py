@@ -5,12 +5,13 @@
 
     Printer("printer", folder).run(wake, stopping)       in a process of its own: sinks.process
 
-A write that raises SinkError is tried again with back-off; the cursor moves only after a write that
+A write that raises SinkError is tried again with back-off (so is everything on a full disk); the cursor moves only after a write that
 returned. So every row arrives at least once, and stores know a row by its identity. A row that a store
 will never take is set aside with `refuse`, for people to look at.
 """
 
 import logging
+import sqlite3
 import threading
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -101,11 +102,10 @@ class Sink(ABC):
                 moved = self._step(reader, cursor)
                 wait_s = _RETRY_S
                 self.fault = ""
-            except SinkError as error:
+            except (SinkError, sqlite3.Error) as error:
                 self._letters.clear()
                 self.errors += 1
                 self.fault = str(error)
-                self.behind = max(0, reader.ends()[0] - cursor.records)
                 self._log.warning("%s; again in %.1f s", error, wait_s)
                 stopping.wait(wait_s)
                 wait_s = min(wait_s * 2, _RETRY_MAX_S)

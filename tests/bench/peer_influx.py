@@ -23,7 +23,7 @@ def main(port: int, url: str) -> None:
     def on_message(_client: Client, _user: Any, message: MQTTMessage) -> None:
         for name, items in peer.records(message):
             point = Point("beacon").tag("device", name).field("boot", items[1])
-            point = point.field("seq", items[2]).field("dated", 0)
+            point = point.field("seq", items[2])
             for field, value in zip(peer.FIELDS, items[4:], strict=False):
                 point = point.field(field, value)
             writer.write("fairway", "fairway", point.time(peer.point_ms(items), WritePrecision.MS))

@@ -40,7 +40,7 @@ while (p < b.length) {
     const count = item(), items = [];
     for (let i = 0; i < count; i++) items.push(item());
     const [, boot, seq, t] = items;
-    let line = `beacon,device=${device} boot=${boot}i,seq=${seq}i,dated=0i`;
+    let line = `beacon,device=${device} boot=${boot}i,seq=${seq}i`;
     for (let i = 4; i < count; i++) line += `,${names[i - 4]}=${items[i]}i`;
     lines.push(`${line} ${(t + EPOCH) * 1000 + seq % 1000}`);
 }

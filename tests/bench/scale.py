@@ -106,7 +106,7 @@ def month() -> list[dict[str, object]]:
                 name = series.measurement(schema.SCHEMAS[number])
                 names |= {(device.name, name, field) for field, _ in fields}
                 said = ",".join(f"{field}={value}i" for field, value in fields)
-                head = f"{name},device={device.name} boot=7i,seq={seq}i,dated=0i,"
+                head = f"{name},device={device.name} boot=7i,seq={seq}i,"
                 lines.append(f"{head}{said} {series.point_ms(t, seq)}")
                 if len(lines) == _BODY:
                     _send(url, lines)
@@ -120,10 +120,10 @@ def month() -> list[dict[str, object]]:
     assert stored == points, f"{stored} points stored of {points}"
     return [
         row("records", records, "records"),
-        row("values a record, without boot, seq and dated", values / records, "values"),
+        row("values a record, without boot and seq", values / records, "values"),
         row("a record on the wire, mean", wire / records, "bytes"),
         row("data, by value", data / values, "bytes"),
-        row("data, by point (boot, seq and dated counted)", data / points, "bytes"),
+        row("data, by point (boot and seq counted)", data / points, "bytes"),
         row("data, by record", data / records, "bytes"),
         row("index, by series (a field of a device)", index / len(names), "bytes"),
         row("data of a month, by device", data / len(devices), "bytes"),

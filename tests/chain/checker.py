@@ -164,14 +164,18 @@ def _compare_series(device, records, found, verdict):
         if point is None:
             verdict.note("lost", (device, boot, seq))
             continue
-        expected = {"boot": boot, "seq": seq, "dated": dated} | {
+        expected = {"boot": boot, "seq": seq} | ({"dated": dated} if dated else {})
+        expected |= {
             name: value
             for (name, *_), value in zip(fields, values, strict=False)
             if value is not None
         }
         if any(len(stored) > 1 for stored in point.values()):
             verdict.note("doubled", (device, boot, seq))
-        if {name: stored[0] for name, stored in point.items()} != expected:
+        told = {name: stored[0] for name, stored in point.items()}
+        if not told.get("dated"):
+            told.pop("dated", None)  # SQLite writes it, VictoriaMetrics is not told
+        if told != expected:
             verdict.note("altered", (device, boot, seq, expected, point))
     for at, point in found.items():
         identity = (int(point.get("boot", [-1])[0]), int(point.get("seq", [-1])[0]))

@@ -38,7 +38,7 @@ AWAY_S = {"gateway": 0.5, "broker": 0.5, "victoria": 1.0, "centre": 0.8, "child"
 @pytest.mark.parametrize(
     ("kills", "between_s", "drain_s"),
     [
-        pytest.param(10, (0.1, 0.7), 60, id="10"),
+        pytest.param(10, (0.1, 0.5), 60, id="10"),
         pytest.param(100, (0.3, 2.0), 600, id="100", marks=pytest.mark.prove),
     ],
 )

@@ -114,7 +114,7 @@ def stop_traced(tracer):
 @pytest.mark.parametrize(
     ("seconds", "rate", "cuts", "restarts"),
     [
-        pytest.param(2, 200, 40, 1, id="short"),
+        pytest.param(1, 250, 30, 1, id="short"),
         pytest.param(10, 500, None, 12, id="long", marks=pytest.mark.prove),
     ],
 )

@@ -174,7 +174,9 @@ class Device:
 
 
 def record(seq):
-    return written_record(schema.BEACON, [257], boot=7, seq=seq, t=int(time.time()) - series.EPOCH_2020)
+    return written_record(
+        schema.BEACON, [257], boot=7, seq=seq, t=int(time.time()) - series.EPOCH_2020
+    )
 
 
 def accounts(config):

@@ -37,9 +37,7 @@ def made(site: Site) -> dict[tuple[str, int], tuple[int, int]]:
 
 def stored(site: Site) -> Counter[stores.Identity]:
     """Return the identities in the time series and among the centre's events."""
-    return stores.sqlite_series(site.data / "series") + stores.centre_events(
-        site.data / "centre"
-    )
+    return stores.sqlite_series(site.data / "series") + stores.centre_events(site.data / "centre")
 
 
 @pytest.mark.parametrize("broker", ["mosquitto", "amqtt"])

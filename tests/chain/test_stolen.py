@@ -69,9 +69,7 @@ def told(folder, config, url):
     text = config.read_text()
     text = text.replace('reload = "kill', f"reload = \"sh -c 'sleep {RELOAD_S}; kill")
     text = text.rstrip().removesuffix('"') + "'\"\n"
-    config.write_text(
-        f'{text}[series]\nurl = "sqlite:{folder}/series"\n[centre]\nurl = "{url}"\n'
-    )
+    config.write_text(f'{text}[series]\nurl = "sqlite:{folder}/series"\n[centre]\nurl = "{url}"\n')
 
 
 def identities(device):

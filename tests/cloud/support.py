@@ -152,7 +152,9 @@ def series_of(folder: Path, reports):
     Returns the store's address.
     """
     writer = SQLiteWriter(folder)
-    writer.write([row(device, seq, t, values, boot=boot) for device, boot, seq, t, values in reports])
+    writer.write(
+        [row(device, seq, t, values, boot=boot) for device, boot, seq, t, values in reports]
+    )
     return writer.address
 
 

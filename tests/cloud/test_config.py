@@ -70,7 +70,10 @@ BAD = [
     ('registry = "r"\n[listen]\nport = "80"', "listen.port is '80'; allowed: a whole number"),
     ('registry = "r"\n[listen]\nhost = ""', "listen.host is ''; allowed: an address"),
     ('registry = "r"\ndatabase = "mysql://x"', "database is 'mysql://x'; allowed: sqlite:///PATH"),
-    ('registry = "r"\nseries = "influx:x"', "series is 'influx:x'; allowed: sqlite:FOLDER or http"),
+    (
+        'registry = "r"\nseries = "influx:x"',
+        "series is 'influx:x'; allowed: sqlite:FOLDER or http",
+    ),
     ('registry = "r"\n[keep]\nais_days = 0', "keep.ais_days is 0; allowed: a whole number from 1"),
     ('registry = "r"\nregitsry = "r"', "regitsry is not a known key; known here: data, database"),
     ('registry = "r"\n[ingest]\ntoken_file = "no"', "ingest.token_file is 'no', which cannot be"),

@@ -149,6 +149,7 @@ def test_other_messages_outside_the_contract(gateway, topic, payload, reason):
 
 def test_dead_letters_are_bounded_and_all_counted(gateway, monkeypatch):
     monkeypatch.setattr(deadletters, "PER_DEVICE_MAX", 10)
+    monkeypatch.setattr(deadletters, "TRIM_AFTER", 1)
     gateway.take(b"\xfe", device="buoy-2")
     for _ in range(25):
         gateway.take(b"\xff")

@@ -136,7 +136,7 @@ class TestRequests:
         many = [row("b" * 32, n, T + n, [5] * 9) for n in range(9000)]
         make().write(many)
         assert store.lines == lines(many)
-        assert len(store.sizes) == 2
+        assert len(store.sizes) > 1
         assert max(store.sizes) <= 1 << 20
 
 
@@ -366,7 +366,7 @@ class TestVictoriaMetrics:
             names = {json.loads(line)["metric"]["__name__"] for line in said.splitlines()}
             assert names == {
                 f"energy_count_{field}"
-                for field in ("boot", "seq", "dated", "imported", "count_e", "pt", "ct")
+                for field in ("boot", "seq", "imported", "count_e", "pt", "ct")
             }
 
 

@@ -4,6 +4,7 @@ import random
 import socket
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -61,17 +62,20 @@ class Server:
             link.recv(4096)
             link.sendall(b"\x20\x02\x00\x00")
             self.link = link
-            threading.Thread(target=self._read, args=(link,), daemon=True).start()
+            self._reader = threading.Thread(target=self._read, args=(link,), daemon=True)
+            self._reader.start()
 
     def _read(self, link):
-        with link:
+        with link, suppress(OSError):
             while data := link.recv(65536):
                 self.got += data
 
     def close(self):
         self._listener.close()
         if self.link:
-            self.link.close()
+            with suppress(OSError):
+                self.link.shutdown(socket.SHUT_RDWR)
+            self._reader.join(5)
 
 
 @pytest.fixture
