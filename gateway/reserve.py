@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 SIZE: Final = 8 << 20  # bytes; the log is emptied at 4 MiB as a rule
-FREE_LEAST: Final = 4 * SIZE  # below this it is not taken: others need it more
+_FREE_LEAST: Final = 4 * SIZE  # below this it is not taken: others need it more
+_PAGE: Final = 4096
 
 
 class Reserve:
@@ -28,18 +29,32 @@ class Reserve:
         """Whether there is something to give."""
         return self._path.exists()
 
-    def hold(self, least: int = FREE_LEAST) -> None:
-        """Take the room, if `least` bytes are free and it is not taken yet."""
-        if self.held:
-            return
-        with suppress(OSError):
-            free = os.statvfs(self._path.parent)
-            if free.f_bavail * free.f_frsize < least:
-                return
-            part = self._path.with_suffix(".part")
+    def hold(self) -> None:
+        """Take the room, if there is plenty and it is not taken yet."""
+        if not self.held and self._free() >= _FREE_LEAST:
+            self._take(SIZE)
+
+    def hold_again(self) -> None:
+        """Take back what there still is of it."""
+        size = min(SIZE, self._free() // _PAGE * _PAGE)
+        if not self.held and size:
+            self._take(size)
+
+    def _free(self) -> int:
+        try:
+            found = os.statvfs(self._path.parent)
+        except OSError:
+            return 0
+        return found.f_bavail * found.f_frsize
+
+    def _take(self, size: int) -> None:
+        part = self._path.with_suffix(".part")
+        try:
             with part.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, SIZE)
+                os.posix_fallocate(file.fileno(), 0, size)
             part.replace(self._path)
+        except OSError:
+            part.unlink(missing_ok=True)
 
     def give(self) -> bool:
         """Give the room back; return whether there was any."""

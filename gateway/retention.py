@@ -74,7 +74,7 @@ class Retention:
             emptied = self._journal.checkpoint()
             if not emptied:
                 # Somebody reads: the log would only grow into it.
-                self._reserve.hold(least=0)
+                self._reserve.hold_again()
         if emptied:
             self._prune(now_ms - KEEP_MIN_MS)
 
