@@ -99,6 +99,8 @@ class BulkClient(Client):
         try:
             self.loop_forever(retry_first_connection=True)
         finally:
+            # It may leave before the DISCONNECT is written, and then the socket open.
+            self._sock_close()
             self._reset_sockets(sockpair_only=True)
 
     def send(self, packets: bytes) -> None:
