@@ -16,6 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from paho.mqtt.client import Client
@@ -25,6 +26,8 @@ _PUBLISH: Final = 0x30
 _PUBACK: Final = 0x40
 _QOS_1: Final = 0x02
 _CHUNK: Final = 262_144  # bytes asked of the socket at a time
+_LEAVING: Final = "MQTT_CS_DISCONNECTING"  # paho's name for: `disconnect` was called
+_FAREWELL_S: Final = 1.0  # for the broker to close the connection after our DISCONNECT
 _LENGTH_BYTES: Final = 4  # of a packet's remaining length, MQTT 3.1.1 §2.2.3
 
 
@@ -116,6 +119,16 @@ class BulkClient(Client):
         except OSError as error:
             self.failure = error
             raise
+
+    def _sock_close(self) -> None:
+        if self._state.name == _LEAVING and isinstance(self._sock, socket.socket):
+            # To close while something is unread makes the kernel reset the connection, and what the
+            # broker has not read yet, our last acknowledgements, is lost: it closes first.
+            with suppress(OSError):
+                self._sock.settimeout(_FAREWELL_S)
+                while self._sock.recv(_CHUNK):
+                    pass
+        super()._sock_close()
 
     def _packet_read(self) -> MQTTErrorCode:
         if self._sock is not self._source:

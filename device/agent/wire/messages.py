@@ -98,8 +98,10 @@ def _put(buf: bytearray, *items: int | bytes | None) -> int:
     """Write an array of integers and byte strings; return its length."""
     pos = put_array(buf, 0, len(items))
     for item in items:
-        number = item is None or isinstance(item, int)
-        pos = put_int(buf, pos, item) if number else put_bytes(buf, pos, item)
+        if item is None or isinstance(item, int):
+            pos = put_int(buf, pos, item)
+        else:
+            pos = put_bytes(buf, pos, item)
     return pos
 
 
