@@ -16,11 +16,11 @@ from typing import Final, NamedTuple
 
 from agent.errors import RemoteError
 from agent.wire import body, decode, messages, schema
-from gateway import journal as j
-from gateway.accounts import Accounts
-from gateway.deadletters import Letter
-from gateway.ranges import spans
-from gateway.revocation import nobody
+from gateway.access.revocation import nobody
+from gateway.journal import journal as j
+from gateway.journal.accounts import Accounts
+from gateway.journal.deadletters import Letter
+from gateway.journal.ranges import spans
 
 _DRAWN: Final = 1 << 29  # boot numbers from here on were drawn by a device that lost its own
 

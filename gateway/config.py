@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from agent.wire.messages import valid_device
-from gateway import config_inputs, keys
-from gateway.tls import TLS, TLSError, context
+from gateway import config_inputs
+from gateway.access.tls import TLS, TLSError, context
+from gateway.down import keys
 from toolkit.settings import Settings, Table
 
 _SERIES: Final = r"sqlite:.+|https?://[^\s?#]+"

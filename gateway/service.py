@@ -12,24 +12,25 @@ import threading
 import time
 from typing import IO, Final
 
-from gateway import downlink, tls
 from gateway.accept import Acceptor, Message, Outcome
-from gateway.broker_settings import check_broker_settings
-from gateway.commands import DeskThread
+from gateway.access import tls
+from gateway.access.revocation import Revocations
+from gateway.check.broker_settings import check_broker_settings
 from gateway.config import Config
-from gateway.gaps import Gaps
+from gateway.down import downlink
+from gateway.down.commands import DeskThread
+from gateway.down.updates import SenderThread
 from gateway.inbox import Delivery, Inbox
+from gateway.inputs.beidou.rdss import RDSSInput
 from gateway.inputs.mqtt import MQTTInput
 from gateway.inputs.others import Input, others
-from gateway.inputs.rdss import RDSSInput
-from gateway.journal import Journal, JournalError, now_ms
-from gateway.operation import OperationServer
-from gateway.replay import Replays
-from gateway.retention import Retention
-from gateway.revocation import Revocations
+from gateway.journal.gaps import Gaps
+from gateway.journal.journal import Journal, JournalError, now_ms
+from gateway.journal.replay import Replays
+from gateway.journal.retention import Retention
+from gateway.operation.server import OperationServer
+from gateway.operation.status import Status
 from gateway.sinks import process
-from gateway.status import Status
-from gateway.updates import SenderThread
 
 log = logging.getLogger(__name__)
 

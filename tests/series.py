@@ -6,7 +6,7 @@ import cbor2
 
 from agent.wire import body, schema, series
 from gateway.config import Series
-from gateway.reading import Row
+from gateway.journal.reading import Row
 from gateway.sinks.influx import InfluxSink
 from gateway.sinks.sqlite import SQLiteSink
 from tests.chain.processes import get

@@ -26,14 +26,14 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.errors import RemoteError
 from agent.wire import body, messages
-from gateway import tls
 from gateway.accept import Message, RefusedError, parse_topic
+from gateway.access import tls
+from gateway.access.revocation import nobody
 from gateway.config import Broker
-from gateway.downlink import time_now
+from gateway.down.downlink import time_now
 from gateway.inbox import Delivery, Inbox
 from gateway.inputs.bulk import BulkClient, Publishes, publish_packet
-from gateway.journal import now_ms
-from gateway.revocation import nobody
+from gateway.journal.journal import now_ms
 
 log = logging.getLogger(__name__)
 

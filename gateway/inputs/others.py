@@ -4,9 +4,9 @@ from typing import Protocol
 
 from gateway.config import Config
 from gateway.inbox import Inbox
+from gateway.inputs.adapter.terminals import adapters
 from gateway.inputs.starts import Starts
-from gateway.inputs.station import stations
-from gateway.inputs.terminals import adapters
+from gateway.inputs.station.station import stations
 
 
 class Input(Protocol):

@@ -11,7 +11,7 @@ import urllib3
 
 from agent.wire import body
 from gateway.config import Centre
-from gateway.reading import JournalReader, Row
+from gateway.journal.reading import JournalReader, Row
 from gateway.sinks.sink import Sink, SinkError
 
 _NEWS_S: Final = 5.0  # between deliveries without a record, so that silence means something

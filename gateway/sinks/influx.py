@@ -22,7 +22,7 @@ from influxdb_client.rest import ApiException
 from influxdb_client.service.write_service import WriteService
 
 from gateway.config import Series
-from gateway.reading import JournalReader, Row
+from gateway.journal.reading import JournalReader, Row
 from gateway.sinks.cursors import Cursor
 from gateway.sinks.lines import line_of
 from gateway.sinks.points import Limits, Point

@@ -12,7 +12,7 @@ from typing import Final
 import cbor2
 
 from agent.wire import schema, series
-from gateway.reading import Row
+from gateway.journal.reading import Row
 from gateway.sinks.points import checked
 
 _PATTERNS_MAX: Final = 4096  # of all schemas together; what comes often stays

@@ -14,7 +14,7 @@ from typing import Final
 import cbor2
 
 from agent.wire import schema, series
-from gateway.reading import Row
+from gateway.journal.reading import Row
 from gateway.sinks import rollups
 from gateway.sinks.points import Point, checked
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from agent.wire import decode, schema, series
-from gateway.reading import Row
+from gateway.journal.reading import Row
 
 _DAY_MS: Final = 86_400_000
 _SET_MS: Final = (

@@ -22,7 +22,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from gateway.config import Config
-from gateway.status import SinkStatus
+from gateway.operation.status import SinkStatus
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from agent.wire import messages
-from gateway.deadletters import Letter, Refused
-from gateway.reading import JournalReader, Row
+from gateway.journal.deadletters import Letter, Refused
+from gateway.journal.reading import JournalReader, Row
 from gateway.sinks.cursors import Cursor, Cursors
 
 _IDLE_S: Final = 1.0

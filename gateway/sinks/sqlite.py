@@ -7,7 +7,7 @@ from typing import Final
 
 from agent.wire import series
 from gateway.config import Series
-from gateway.reading import Row
+from gateway.journal.reading import Row
 from gateway.sinks.months import Month
 from gateway.sinks.points import Limits, Point
 from gateway.sinks.sink import Sink, SinkError

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Final
 
-from gateway import logs
 from gateway.config import Config
-from gateway.journal import JournalError
+from gateway.journal.journal import JournalError
+from gateway.operation import logs
 from gateway.sinks.sink import Sink
 
 log = logging.getLogger(__name__)

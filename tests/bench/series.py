@@ -9,7 +9,7 @@ from pathlib import Path
 import cbor2
 
 from agent.wire import schema
-from gateway.reading import Row
+from gateway.journal.reading import Row
 from gateway.sinks.lines import line_of
 from gateway.sinks.points import point_ms
 from tests.bench.rows import median, row

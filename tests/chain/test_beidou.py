@@ -29,7 +29,7 @@ from agent.version import BUILT
 from agent.wire import body as contract
 from agent.wire import codes, messages, schema
 from agent.wire.encode import Encoder
-from gateway.reading import JournalReader
+from gateway.journal.reading import JournalReader
 from simulators.sensors.rdss import DIALECTS, Card
 from tests.chain.processes import (
     GATEWAY_ENV,

@@ -26,8 +26,8 @@ from agent.meter.relay import Relay
 from agent.version import BUILT
 from agent.wire import messages as m
 from agent.wire.series import EPOCH_2020
-from gateway import orders as o
-from gateway.commands import signed
+from gateway.down import orders as o
+from gateway.down.commands import signed
 from tests.chain.processes import (
     GATEWAY_ENV,
     PASSWORDS,

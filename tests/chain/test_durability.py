@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.reading import JournalReader
+from gateway.journal.reading import JournalReader
 from tests import peers
 from tests.chain import checker, load, stores, trace
 from tests.chain.processes import (

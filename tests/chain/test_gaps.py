@@ -28,7 +28,7 @@ MADE = 60
 
 IMPATIENT = """
 import sys
-from gateway import gaps
+from gateway.journal import gaps
 from toolkit.cli import main
 gaps.PATIENCE_MS = 12_000
 gaps.AGAIN_MS = 15_000

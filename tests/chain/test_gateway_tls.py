@@ -16,7 +16,7 @@ import pytest
 from agent.wire import messages, schema, series
 from agent.wire.read import Reader
 from agent.wire.vectors import written_record
-from gateway import tls
+from gateway.access import tls
 from tests.chain import processes
 from tests.chain.processes import GATEWAY_ENV, free_port, gateway_command, process, wait_for
 from tests.chain.tls_broker import authority, gateway_config, tls_broker, write

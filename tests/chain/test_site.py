@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 from agent.wire import body, codes, decode, schema, series
-from gateway.reading import JournalReader, Row
+from gateway.journal.reading import JournalReader, Row
 from simulators.site import brokers
 from tests.chain import stores
 from tests.chain.processes import Process, wait_for

@@ -16,8 +16,8 @@ import pytest
 
 from agent.link import supervisor as s
 from agent.wire import decode, messages
-from gateway.reading import JournalReader
-from gateway.revocation import read
+from gateway.access.revocation import read
+from gateway.journal.reading import JournalReader
 from simulators.sensors.rdss import Card
 from tests.chain import stores
 from tests.chain import test_beidou as sky_bench

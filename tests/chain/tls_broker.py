@@ -12,7 +12,7 @@ from pathlib import Path
 
 import paho.mqtt.client as mqtt
 
-from gateway import credentials
+from gateway.access import credentials
 from simulators.site.brokers import is_root
 from tests.chain.processes import PASSWORDS, Process, free_port, listens, process, wait_for
 from tests.link.pki import CA, DAY, Issued

@@ -7,10 +7,10 @@ import pytest
 
 from agent.wire import body, messages, schema
 from agent.wire.vectors import written, written_record
-from gateway import deadletters
-from gateway import journal as j
 from gateway.accept import Acceptor, Message
-from gateway.reading import JournalReader
+from gateway.journal import deadletters
+from gateway.journal import journal as j
+from gateway.journal.reading import JournalReader
 
 NOW = 1_795_000_000_000
 
@@ -93,7 +93,9 @@ def test_other_bytes_of_an_identity_are_a_conflict(gateway):
     gateway.take(record(5, values=[2]))
     counters = gateway.reader().counters()
     assert (counters["conflicts"], counters["records"]) == (2, 2)
-    (raw,) = gateway.journal._db.execute("SELECT raw FROM records WHERE seq = 0").fetchone()
+    (raw,) = gateway.journal._db.execute(
+        "SELECT raw FROM records WHERE seq = 0"
+    ).fetchone()
     assert raw == record(0, values=[1])
 
 

@@ -5,15 +5,15 @@ import threading
 import pytest
 
 from agent.wire import codes, schema
-from gateway import asm
 from gateway.config_inputs import Aid
 from gateway.inbox import Delivery, Inbox
-from gateway.inputs.aids import Aids
-from gateway.inputs.ais import AISReader
-from gateway.inputs.ais_records import records_of
 from gateway.inputs.counts import Counts
-from gateway.inputs.sentences import SentenceReader
 from gateway.inputs.starts import Starts
+from gateway.inputs.station import asm
+from gateway.inputs.station.aids import Aids
+from gateway.inputs.station.ais import AISReader
+from gateway.inputs.station.ais_records import records_of
+from gateway.inputs.station.sentences import SentenceReader
 from tests.gateway.ledger import Ledger
 
 NOW = 1_790_000_000_000

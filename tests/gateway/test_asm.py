@@ -11,7 +11,14 @@ from pyais import NMEAMessage
 
 from agent.sense import ais_compose
 from agent.sense.ais_write import BINARY, VDM, Bits, lines
-from gateway.asm import AidReport, BuoyPosition, Current, SupplyReport, Weather, decode
+from gateway.inputs.station.asm import (
+    AidReport,
+    BuoyPosition,
+    Current,
+    SupplyReport,
+    Weather,
+    decode,
+)
 
 LOG = Path(__file__).parents[3] / "shared" / "data" / "ais" / "gpsd-sample.aivdm"
 NEEDS_LOG = pytest.mark.skipif(not LOG.exists(), reason="no recorded logs in ../shared/data")

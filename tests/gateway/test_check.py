@@ -19,11 +19,13 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from agent.wire import messages
-from gateway import check, check_broker, check_stores
-from gateway.broker_settings import check_broker_settings
+from gateway.access.tls import TLS
+from gateway.check import broker as check_broker
+from gateway.check import check
+from gateway.check import stores as check_stores
+from gateway.check.broker_settings import check_broker_settings
+from gateway.check.findings import ERROR, OK, WARNING
 from gateway.config import Broker, Centre, Series, load
-from gateway.findings import ERROR, OK, WARNING
-from gateway.tls import TLS
 from tests.chain.processes import (
     GATEWAY_ENV,
     PASSWORDS,

@@ -14,10 +14,10 @@ from agent.link.commands import Commands
 from agent.wire import frame
 from agent.wire import messages as m
 from agent.wire.series import EPOCH_2020
-from gateway import orders as o
-from gateway import verbs
-from gateway.commands import Desk, DeskThread, signed
-from gateway.keys import KeysError
+from gateway.down import orders as o
+from gateway.down import verbs
+from gateway.down.commands import Desk, DeskThread, signed
+from gateway.down.keys import KeysError
 from tests.chain.processes import wait_for
 from toolkit import cli
 
@@ -522,7 +522,7 @@ def test_a_keys_file_that_others_may_read(config, capsys, tmp_path):
 
 
 def test_no_gateway_runs(config, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("gateway.command_orders._GATEWAY_S", 0.2)
+    monkeypatch.setattr("gateway.cli.orders._GATEWAY_S", 0.2)
     o.Orders(tmp_path / "data" / "commands.sqlite").close()
     line = ["gateway", "command", "--config", str(config), "--device", "pile-1", "report"]
     assert cli.main(line) == 1

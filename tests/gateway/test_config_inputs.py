@@ -9,7 +9,7 @@ import pytest
 from gateway.config import load
 from gateway.config_inputs import PROTOCOLS, Aid, Station
 from gateway.inbox import Inbox
-from gateway.inputs.connections import make
+from gateway.inputs.adapter.connections import make
 from gateway.inputs.others import others
 from toolkit.settings import SettingsError
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from agent.wire import decode, messages
 from agent.wire.read import Reader
-from gateway.reading import JournalReader
+from gateway.journal.reading import JournalReader
 from tests.chain.processes import (
     GATEWAY_ENV,
     broker,

@@ -4,12 +4,12 @@ import pytest
 
 from agent.wire import body, messages, schema
 from agent.wire.vectors import written_record
-from gateway import gaps as g
-from gateway import journal as j
 from gateway.accept import Acceptor, Message
-from gateway.gaps import Gaps
-from gateway.ranges import Ranges
-from gateway.reading import JournalReader, missing
+from gateway.journal import gaps as g
+from gateway.journal import journal as j
+from gateway.journal.gaps import Gaps
+from gateway.journal.ranges import Ranges
+from gateway.journal.reading import JournalReader, missing
 
 NOW = 1_795_000_000_000
 

@@ -12,8 +12,8 @@ from agent.sense.gnss import GNSS
 from agent.sense.nmea import Assembler
 from agent.sense.weather import Weather
 from gateway.inputs.counts import Counts
-from gateway.inputs.instruments import Instruments
-from gateway.inputs.sentences import SentenceReader
+from gateway.inputs.station.instruments import Instruments
+from gateway.inputs.station.sentences import SentenceReader
 from tests.sense.test_weather_pynmea2 import mda, mtw, mwd, mwv, vdr, vwr, xdr
 
 LOGS = Path(__file__).parents[3] / "shared" / "data" / "nmea"

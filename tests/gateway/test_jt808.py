@@ -8,7 +8,7 @@ import pytest
 
 from agent.wire import codes, schema
 from agent.wire.encode import Encoder
-from gateway.inputs.jt808 import FRAME_MAX, JT808
+from gateway.inputs.adapter.jt808 import FRAME_MAX, JT808
 from tests.gateway.jt808_terminal import Terminal, frame, location, messages
 
 NOW = 300_000_000

@@ -9,11 +9,11 @@ import pytest
 from agent.wire import body, messages, schema
 from agent.wire.vectors import written_record
 from gateway import config as settings
-from gateway import journal as j
 from gateway.accept import Acceptor, Message
-from gateway.deadletters import Letter, Refused
-from gateway.reading import JournalReader
-from gateway.replay import Replays
+from gateway.journal import journal as j
+from gateway.journal.deadletters import Letter, Refused
+from gateway.journal.reading import JournalReader
+from gateway.journal.replay import Replays
 from gateway.service import lock
 from toolkit.cli import main
 

@@ -19,10 +19,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cloud.command import CentreCommand
-from gateway import answering, check, logs, operation
-from gateway.command import GatewayCommand
-from gateway.metrics import LABELS_MAX, Metrics
-from gateway.status import SinkStatus, Status
+from gateway.check import check
+from gateway.cli.command import GatewayCommand
+from gateway.operation import answering, logs
+from gateway.operation import server as operation
+from gateway.operation.metrics import LABELS_MAX, Metrics
+from gateway.operation.status import SinkStatus, Status
 from tests.chain.processes import free_port, gateway_command, process, wait_for
 from tests.peers import find
 

@@ -12,14 +12,14 @@ from agent.wire import frame, schema
 from agent.wire import messages as m
 from agent.wire.series import EPOCH_2020
 from agent.wire.vectors import written_record
-from gateway import journal as j
-from gateway import orders as o
 from gateway.accept import Acceptor, Message
-from gateway.commands import Desk
 from gateway.config import BeiDou
+from gateway.down import orders as o
+from gateway.down.commands import Desk
 from gateway.inbox import Inbox
-from gateway.inputs.rdss import RDSSInput
-from gateway.reading import JournalReader
+from gateway.inputs.beidou.rdss import RDSSInput
+from gateway.journal import journal as j
+from gateway.journal.reading import JournalReader
 
 KEY = bytes(range(32))
 CARD = 4207733

@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ranges import Ranges, spans
+from gateway.journal.ranges import Ranges, spans
 
 
 @given(st.lists(st.integers(0, 40)))

@@ -9,14 +9,14 @@ from agent.wire import body as contract
 from agent.wire import decode, frame, messages, schema
 from agent.wire.read import Reader
 from agent.wire.vectors import written_record
-from gateway import journal as j
 from gateway.accept import Acceptor, Message
 from gateway.config import BeiDou, load
 from gateway.inbox import Inbox
-from gateway.inputs import terminal as terminal_module
-from gateway.inputs.rdss import COMMANDS_MAX, RDSSInput, Waiting
-from gateway.inputs.terminal import CommandTerminal
-from gateway.reading import JournalReader
+from gateway.inputs.beidou import terminal as terminal_module
+from gateway.inputs.beidou.rdss import COMMANDS_MAX, RDSSInput, Waiting
+from gateway.inputs.beidou.terminal import CommandTerminal
+from gateway.journal import journal as j
+from gateway.journal.reading import JournalReader
 from simulators.sensors.rdss import DIALECTS, Card
 from tests.chain.processes import wait_for
 from tests.chain.sky import Sky

@@ -21,17 +21,19 @@ from cryptography.hazmat.primitives.serialization import (
 
 from agent.wire import messages as m
 from agent.wire import release
-from gateway import check_revocation, credentials, durable, service
-from gateway import orders as o
-from gateway import revocation as r
-from gateway.commands import Desk
+from gateway import service
+from gateway.access import credentials, durable
+from gateway.access import revocation as r
+from gateway.access.credentials import CredentialsError
+from gateway.access.revocation import RevocationError, Revocations, Revoked, read, readmit, revoke
+from gateway.check import revocation as check_revocation
 from gateway.config import Broker, load
-from gateway.credentials import CredentialsError
+from gateway.down import orders as o
+from gateway.down.commands import Desk
+from gateway.down.rollouts import Rollouts
+from gateway.down.updates import Sender
 from gateway.inbox import Inbox
 from gateway.inputs.mqtt import MQTTInput
-from gateway.revocation import RevocationError, Revocations, Revoked, read, readmit, revoke
-from gateway.rollouts import Rollouts
-from gateway.updates import Sender
 from tests.device.releases import Release as Made
 from tests.link.pki import CA, DAY
 from toolkit import cli

@@ -6,10 +6,10 @@ from operator import xor
 
 import pytest
 
-from gateway.inputs import sentences as module
 from gateway.inputs.counts import Counts
-from gateway.inputs.sentences import GROUPS_MAX, LINE_MAX, SentenceReader
-from gateway.inputs.tag_blocks import Group, Tag, TagError, datagram, parse
+from gateway.inputs.station import sentences as module
+from gateway.inputs.station.sentences import GROUPS_MAX, LINE_MAX, SentenceReader
+from gateway.inputs.station.tag_blocks import Group, Tag, TagError, datagram, parse
 
 NOW = 1_790_000_000_000
 QUOTED = rb"\g:1-2-73874,n:157036,s:r003669945,c:1241544035*4A\!AIVDM,1,1,,B,15N4cJ`005Jrek0H@9n`DW5608EP,0*13"

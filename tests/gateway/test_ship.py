@@ -6,7 +6,7 @@ import pytest
 from agent.alarms import Alarms
 from agent.meter.session import Session
 from agent.wire import codes, messages
-from gateway import verbs
+from gateway.down import verbs
 from tests.device.fakes import FakeFiles
 
 

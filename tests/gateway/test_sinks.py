@@ -9,7 +9,7 @@ import pytest
 
 from agent.wire import body, schema, series
 from gateway.config import Series
-from gateway.deadletters import Refused
+from gateway.journal.deadletters import Refused
 from gateway.sinks.cursors import Cursor, Cursors
 from gateway.sinks.sink import Sink, SinkError
 from gateway.sinks.sqlite import SQLiteSink

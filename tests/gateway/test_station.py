@@ -15,11 +15,11 @@ from agent.wire import body, schema
 from agent.wire.series import EPOCH_2020
 from gateway.config_inputs import Aid, Station
 from gateway.inbox import Inbox
-from gateway.inputs import station as module
-from gateway.inputs.aids import Aids
 from gateway.inputs.counts import Counts
 from gateway.inputs.starts import Starts
-from gateway.inputs.station import Listener, stations
+from gateway.inputs.station import station as module
+from gateway.inputs.station.aids import Aids
+from gateway.inputs.station.station import Listener, stations
 from tests.chain.processes import free_port, wait_for
 from tests.gateway.ledger import Ledger
 

@@ -12,12 +12,12 @@ from agent.sense.ais import AIS
 from agent.sense.nmea import Assembler
 from agent.wire import schema
 from agent.wire.encode import Encoder
-from gateway.inputs import ais as module
-from gateway.inputs.ais import AISReader, is_ais
-from gateway.inputs.ais_records import records_of
 from gateway.inputs.counts import Counts
-from gateway.inputs.sentences import SentenceReader
-from gateway.inputs.targets import Targets
+from gateway.inputs.station import ais as module
+from gateway.inputs.station.ais import AISReader, is_ais
+from gateway.inputs.station.ais_records import records_of
+from gateway.inputs.station.sentences import SentenceReader
+from gateway.inputs.station.targets import Targets
 
 LOGS = Path(__file__).parents[3] / "shared" / "data" / "ais"
 NAMES = (
@@ -223,7 +223,7 @@ def test_thinning_of_a_day_of_ships(seed):
 
 
 def test_ships_that_are_remembered_are_bounded(monkeypatch):
-    from gateway.inputs import targets
+    from gateway.inputs.station import targets
 
     monkeypatch.setattr(targets, "SLOTS", 100)
     some = Targets(60, 600)

@@ -16,11 +16,11 @@ from agent.wire import body, codes, schema
 from agent.wire.series import EPOCH_2020
 from gateway.config_inputs import Adapter
 from gateway.inbox import Inbox
-from gateway.inputs import connections
-from gateway.inputs import terminals as module
-from gateway.inputs.memory import REMEMBERED, Memory
+from gateway.inputs.adapter.adapter import connections
+from gateway.inputs.adapter.adapter import terminals as module
+from gateway.inputs.adapter.memory import REMEMBERED, Memory
+from gateway.inputs.adapter.terminals import TerminalInput
 from gateway.inputs.starts import Starts
-from gateway.inputs.terminals import TerminalInput
 from tests.chain.processes import wait_for
 from tests.gateway.jt808_terminal import Terminal, location, messages
 from tests.gateway.ledger import Ledger

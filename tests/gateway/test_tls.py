@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway import tls
+from gateway.access import tls
 from gateway.config import load
 from tests.link.pki import CA, DAY
 from toolkit.settings import SettingsError

@@ -12,9 +12,9 @@ from updating import Device, slot
 from agent.wire import codes, messages
 from agent.wire import release as r
 from agent.wire.series import EPOCH_2020
-from gateway.command_updates import update
-from gateway.rollouts import Rollouts
-from gateway.updates import WINDOW, Sender
+from gateway.cli.updates import update
+from gateway.down.rollouts import Rollouts
+from gateway.down.updates import WINDOW, Sender
 from toolkit.cli import CommandError
 
 T0 = 1_795_000_000_000

@@ -36,7 +36,7 @@ def test_one_command_does_not_load_the_others():
         "import sys; from toolkit.cli import main; main(['wire', '--check']); print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"gateway.command", "simulators.site.command"} & set(done.stdout.split())
+    assert not {"gateway.cli.command", "simulators.site.command"} & set(done.stdout.split())
 
 
 def test_an_unknown_command():

@@ -1,0 +1,1 @@
+"""Who may speak: TLS, and devices that are revoked."""

@@ -1,0 +1,1 @@
+"""`fairway gateway check`: whether all that a gateway needs is there."""

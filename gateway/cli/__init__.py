@@ -1,0 +1,1 @@
+"""`fairway gateway`: its actions on the command line."""

@@ -1,0 +1,1 @@
+"""BeiDou short messages, by a command terminal."""

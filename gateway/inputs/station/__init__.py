@@ -1,0 +1,1 @@
+"""AIS and NMEA stations, and aids that speak by AIS."""

@@ -1,0 +1,1 @@
+"""What a gateway keeps, and what it knows of what it kept."""

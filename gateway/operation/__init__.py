@@ -1,0 +1,1 @@
+"""For whoever runs a gateway: logs, metrics, health."""
