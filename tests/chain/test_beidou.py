@@ -195,7 +195,7 @@ class Journal:
         if not self._path.exists():
             return []
         reader = JournalReader(self._path)
-        rows = reader.records(0, 1_000_000)
+        rows = reader.newest("", None, 1_000_000)[::-1]  # those that wait, too
         reader.close()
         return [(r.device, r.boot, r.seq, r.schema, r.link, r.raw) for r in rows]
 

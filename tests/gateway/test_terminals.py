@@ -16,8 +16,8 @@ from agent.wire import body, codes, schema
 from agent.wire.series import EPOCH_2020
 from gateway.config_inputs import Adapter
 from gateway.inbox import Inbox
-from gateway.inputs.adapter.adapter import connections
-from gateway.inputs.adapter.adapter import terminals as module
+from gateway.inputs.adapter import connections
+from gateway.inputs.adapter import terminals as module
 from gateway.inputs.adapter.memory import REMEMBERED, Memory
 from gateway.inputs.adapter.terminals import TerminalInput
 from gateway.inputs.starts import Starts
