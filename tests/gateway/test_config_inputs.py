@@ -168,7 +168,7 @@ def test_counters_names_fit_what_the_centre_takes():
     folder = Path(__file__).parents[2] / "gateway" / "inputs"
     names = {
         name
-        for path in folder.glob("*.py")
+        for path in folder.rglob("*.py")
         for name in re.findall(
             r'(?:add|_refuse|_count|counts)[\[(]f?"([a-z0-9{}-]+)', path.read_text()
         )

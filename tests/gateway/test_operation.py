@@ -534,7 +534,7 @@ def test_good_news_comes_each_time(logger):
 
 def test_set_up_in_a_process_of_its_own():
     code = (
-        "import logging; from gateway import logs; logs.set_up('json');"
+        "import logging; from gateway.operation import logs; logs.set_up('json');"
         "logging.getLogger('a').info('x'); logging.getLogger('a').debug('y')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
