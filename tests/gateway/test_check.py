@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -251,24 +251,28 @@ def test_a_broker_with_tls(tmp_path):
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", None])
 def test_a_server_that_is_no_broker(answer, monkeypatch):
     monkeypatch.setattr(check_broker, "_WAIT_S", 1.0)
+    stopping = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
 
         def serve():
-            held = []
-            while True:
-                try:
-                    s, _ = server.accept()
-                except OSError:
-                    return
-                held.append(s)
-                if answer is not None:
-                    s.recv(1000)
-                    s.sendall(answer)
-                    s.close()
+            with ExitStack() as held:
+                while not stopping.is_set():
+                    try:
+                        s, _ = server.accept()
+                    except TimeoutError:
+                        continue
+                    held.enter_context(s)
+                    if answer is not None:
+                        s.recv(1000)
+                        s.sendall(answer)
+                        s.close()
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         found = look(server.getsockname()[1])
+        stopping.set()
+        thread.join()
         assert found[-1].level == ERROR, found
 
 
