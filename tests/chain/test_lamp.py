@@ -230,9 +230,7 @@ def commanded(sea: Sea, rng: random.Random) -> None:
         assert wait_until(lambda: gateway.nonce, 5)
         until = int(time.time()) - EPOCH_2020 + 60
         number = next(NUMBERS)
-        shore.order(
-            lambda: gateway.command(number, messages.REBOOT, until, nonce=gateway.nonce)
-        )
+        shore.order(lambda: gateway.command(number, messages.REBOOT, until, nonce=gateway.nonce))
         time.sleep(rng.uniform(0.0, 4.0))
         board.kill()
 

@@ -93,9 +93,7 @@ def test_other_bytes_of_an_identity_are_a_conflict(gateway):
     gateway.take(record(5, values=[2]))
     counters = gateway.reader().counters()
     assert (counters["conflicts"], counters["records"]) == (2, 2)
-    (raw,) = gateway.journal._db.execute(
-        "SELECT raw FROM records WHERE seq = 0"
-    ).fetchone()
+    (raw,) = gateway.journal._db.execute("SELECT raw FROM records WHERE seq = 0").fetchone()
     assert raw == record(0, values=[1])
 
 
