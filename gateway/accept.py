@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from agent.errors import RemoteError
 from agent.wire import body, decode, messages, schema
-from gateway.access.revocation import nobody
+from gateway.access.revocation import REASON, nobody
 from gateway.journal import journal as j
 from gateway.journal.accounts import Accounts
 from gateway.journal.deadletters import Letter
@@ -53,7 +53,6 @@ class Outcome:
 
     acks: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
     beidou: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
-    states: set[str] = field(default_factory=set)
     fresh: list[tuple[str, int, int]] = field(default_factory=list)  # device, ask, boot number
     answers: list[tuple[str, tuple[int | bytes, ...]]] = field(default_factory=list)  # to commands
     updates: list[tuple[str, tuple[int, int, bytes]]] = field(default_factory=list)  # how far
@@ -156,7 +155,7 @@ class _Batch:
                 raise RefusedError(*message.fault)
             device, kind = parse_topic(message.topic)
             if self._revoked(device):
-                raise RefusedError("revoked", f"{device} has been revoked")
+                raise RefusedError(REASON, f"{device} has been revoked")
             if kind == "rec":
                 self._take_records(device, message)
             elif kind == "state":
@@ -320,7 +319,6 @@ class _Batch:
             if before[:3] == (boot, connection, up):
                 return
         self._journal.save_state(device, boot, connection, up, message.received_ms)
-        self.outcome.states.add(device)
 
     def _take_command(self, device: str, message: Message) -> None:
         up = messages.read_cmd_up(message.payload)

@@ -10,6 +10,7 @@ import math
 import sqlite3
 import threading
 import time
+from collections import Counter
 from typing import IO, Final
 
 from gateway.accept import Acceptor, Message, Outcome
@@ -75,6 +76,9 @@ class Service:
         self._sinks = [process.SinkProcess(config, name) for name in process.names(config)]
         self._retention = Retention(config, self._journal, self._acceptor)
         self._started_ms = now_ms()
+        self._pending: Counter[str] = (
+            Counter()
+        )  # what the inputs counted and the journal has not yet
         self._counters = self._journal.counters()
         self._bytes = self._journal.used_bytes()
         self._fault = ""
@@ -118,7 +122,8 @@ class Service:
         for source in self._inputs.values():
             source.stop()
         # What no broker would send again is committed still.
-        self._round()
+        while len(self._inbox) and not self._fault:
+            self._round()
         self._keep_house()
         for sink in self._sinks:
             sink.stop()
@@ -242,7 +247,9 @@ class Service:
         now = now_ms()
         try:
             for source in self._inputs.values():
-                self._acceptor.count(source.take_counts())
+                self._pending.update(source.take_counts())
+            self._acceptor.count(self._pending)
+            self._pending.clear()
             self._retention.keep(now)
             self._replays.answer()
             self._counters = self._journal.counters()

@@ -33,7 +33,6 @@ _OWN, _OFF = 0, 1
 _MINUTES_MAX: Final = 720
 _SECONDS_MAX: Final = 60
 _UINT_MAX: Final = 0xFFFFFFFF
-_PAIR: Final = 2
 _SHIP_BY: Final = {"hand": codes.SHIP_BY_HAND, "qr": codes.SHIP_BY_QR, "ais": codes.SHIP_BY_AIS}
 _SHIP_WORDS: Final = (3, 4)
 _MMSI_DIGITS: Final = 9

@@ -95,14 +95,6 @@ class JournalReader:
             )
         return rows
 
-    def cursors_at(self, unix_ms: int) -> tuple[int, int]:
-        """Return the cursors (records, releases) that leave what came since a time before them."""
-        marked = self._db.execute(
-            "SELECT record, release FROM marks WHERE at_ms <= ? ORDER BY at_ms DESC LIMIT 1",
-            (unix_ms,),
-        ).fetchone()
-        return marked or (0, 0)
-
     def ends(self) -> tuple[int, int]:
         """Return the cursors (records, releases) that leave nothing before them."""
         records, releases = self._db.execute(
