@@ -129,6 +129,12 @@ class SinkProcess:
             self.stop()
 
     def _lines(self) -> Iterator[bytes]:
-        if self._child and self._child.stdout:
-            yield from self._child.stdout
-            self._child.wait()
+        """Yield what the child tells, until it has ended."""
+        child = self._child
+        if child is None or child.stdout is None or child.stdin is None:
+            return
+        with child.stdout:
+            yield from child.stdout
+        child.wait()
+        with self._lock, suppress(OSError):
+            child.stdin.close()
