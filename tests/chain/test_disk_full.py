@@ -41,6 +41,12 @@ class FullDisk:
 
     def __init__(self, folder, _gateway):
         self._ballast = folder / "ballast"
+        self._reserve = folder / "journal.reserve"
+
+    @property
+    def reserve_left(self):
+        """Whether the gateway still has room to give."""
+        return self._reserve.exists()
 
     @staticmethod
     @contextmanager
@@ -80,6 +86,8 @@ class FullDisk:
 
 class FullFiles:
     """The same by RLIMIT_FSIZE of the gateway: no file grows beyond a size."""
+
+    reserve_left = False  # whether it is there or not does not matter
 
     def __init__(self, folder, gateway):
         self._folder, self._gateway = folder, gateway
@@ -124,14 +132,29 @@ def running(folder, how):
         yield gateway, devices, how(data, gateway), log, ready
 
 
-def wait_quiet(devices):
-    """Wait until no acknowledgement comes any more; return how many there were."""
+def wait_quiet(devices, disk, room=0):
+    """Keep the disk full until no acknowledgement comes any more; return how many there were.
+
+    The gateway goes on for a while with its reserve, and with what its log has room for.
+    """
     last, since = devices.status()["acked"], time.monotonic()
     while time.monotonic() - since < QUIET_S:
+        disk.leave(room)
         time.sleep(0.05)
         if (now := devices.status()["acked"]) != last:
             last, since = now, time.monotonic()
     return last
+
+
+def stop_for_good(devices, disk, ready):
+    """Keep the disk full until the gateway says that it is, and still says so a while later."""
+
+    def stopped():
+        wait_quiet(devices, disk)
+        return page(ready)[0] == 503 and not disk.reserve_left
+
+    wait_for("the gateway to say that it has no room", stopped, 60)
+    return wait_quiet(devices, disk)
 
 
 def all_there(devices, folder, gateway):
@@ -153,13 +176,13 @@ def all_there(devices, folder, gateway):
 def test_no_room_no_ack_and_it_goes_on_by_itself(how, tmp_path, capsys):
     rng = random.Random(SEED)
     with running(tmp_path, how) as (gateway, devices, disk, log, ready):
-        disk.leave(0)
-        stopped = wait_quiet(devices)
+        stopped = stop_for_good(devices, disk, ready)
         said = devices.status()
         assert said["waiting"] > RATE * QUIET_S / 2, "the devices still make records"
         assert gateway.running
         code, text = page(ready)
         assert code == 503 and "journal" in text, (code, text)
+        assert devices.status()["acked"] == stopped
         if how is FullDisk:  # the other's log has no room either
             assert b"nothing is acknowledged" in log.read_bytes(), log.read_text()
         # A little room, again and again: it ends in the middle of a transaction.
@@ -199,7 +222,7 @@ def test_a_reader_that_never_ends_fills_the_disk(tmp_path):
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM sqlite_master").fetchall()
         disk.leave(PAGE * 200)
-        stopped = wait_quiet(devices)
+        stopped = wait_quiet(devices, disk, PAGE * 200)
         assert gateway.running
         assert (tmp_path / "gateway" / "journal.reserve").exists()
         reader.close()
