@@ -195,6 +195,7 @@ class _Batch:
     def _take_records(self, device: str, message: Message) -> None:
         known = len(self._rows) + self._written
         account: j.Account | None = None
+        by_boot: dict[int, list[int]] = {}
         for item in decode.sequence(message.payload):
             if isinstance(item, decode.Bad):
                 self._take_bad(device, message, item)
@@ -204,8 +205,11 @@ class _Batch:
                 account.last_ms = account.heard[message.link] = message.received_ms
                 if not account.changed:
                     self._accounts.change(account)
-            self._acknowledge(device, item.boot, item.seq, message.link)
+                seqs = by_boot.setdefault(item.boot, [])
+            seqs.append(item.seq)
             self._take_record(account, message, item)
+        for boot, seqs in by_boot.items():
+            self._acknowledge(device, boot, seqs, message.link)
         if message.link == body.LINK_BEIDOU and known == len(self._rows) + self._written:
             # Sent again because our answer was lost, or played again by somebody else.
             self.outcome.counts["beidou.nothing_new"] += 1
@@ -291,17 +295,17 @@ class _Batch:
         if bad.identity is None:
             return
         boot, seq = bad.identity
-        self._acknowledge(device, boot, seq, message.link)
+        self._acknowledge(device, boot, [seq], message.link)
         # A start that is known from nothing better is not believed in.
         account = self._accounts.find(device, boot)
         if account is not None and seq not in account.seen:
             self._journal.tell(account, seq, seq, 1)
 
-    def _acknowledge(self, device: str, boot: int, seq: int, link: int) -> None:
+    def _acknowledge(self, device: str, boot: int, seqs: list[int], link: int) -> None:
         if link not in _NO_ONE_LISTENS:
-            self._to_ack.setdefault((device, boot), []).append(seq)
+            self._to_ack.setdefault((device, boot), []).extend(seqs)
         if link == body.LINK_BEIDOU:
-            self._to_ack_beidou.setdefault((device, boot), []).append(seq)
+            self._to_ack_beidou.setdefault((device, boot), []).extend(seqs)
 
     def _add_rows(self) -> None:
         self._journal.add(self._rows)

@@ -138,7 +138,7 @@ def _serve(config: "Config") -> int:
     from gateway.access.revocation import RevocationError
     from gateway.access.tls import TLSError
     from gateway.journal.journal import JournalError
-    from gateway.operation import logs
+    from gateway.operation import heap, logs
     from gateway.service import Service
 
     logs.set_up(config.operation.log)
@@ -148,5 +148,6 @@ def _serve(config: "Config") -> int:
         raise CommandError(str(error)) from error
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())
+    heap.settle()
     service.run()
     return 0

@@ -7,6 +7,7 @@ rows = reader.records(after=0, limit=1000)
 import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -38,6 +39,10 @@ class Row(NamedTuple):
     received_ms: int
     raw: bytes
     flawed: bool
+
+
+# Row(*values) in half the time: a sink reads every record there is.
+_row: Final = partial(tuple.__new__, Row)
 
 
 class JournalReader:
@@ -183,26 +188,16 @@ class JournalReader:
 
     def _rows(self, tail: str, keys: tuple[object, ...]) -> list[Row]:
         out = []
-        for id_, sight, time, dated, flawed, link, received_ms, raw, seq in self._db.execute(
-            "SELECT id, sight, time, dated, flawed, link, received_ms, raw, seq"  # noqa: S608
+        boots = self._boots
+        for id_, sight, seq, time, dated, link, received_ms, raw, flawed in self._db.execute(
+            "SELECT id, sight, seq, time, dated, link, received_ms, raw, flawed"  # noqa: S608
             f" FROM records {tail}",
             keys,
         ):
-            place = self._boots.get(sight) or self._boot(sight)
-            out.append(
-                Row(
-                    id_,
-                    *place,
-                    seq,
-                    _schema(raw),
-                    time,
-                    dated,
-                    link,
-                    received_ms,
-                    raw,
-                    bool(flawed),
-                )
-            )
+            device, boot = boots.get(sight) or self._boot(sight)
+            kind = raw[1] if raw[0] != 0x98 and raw[1] < 24 else _schema(raw)
+            row = id_, device, boot, seq, kind, time, dated, link, received_ms, raw, flawed != 0
+            out.append(_row(row))
         return out
 
     def _boot(self, sight: int) -> tuple[str, int]:

@@ -20,13 +20,14 @@ _PATTERNS_MAX: Final = 4096  # of all schemas together; what comes often stays
 
 def line_of(row: Row, ts: int) -> str:
     """Return a SERIES row as one line (influx line protocol), at `ts` in Unix milliseconds."""
-    values = checked(row) if row.flawed else cbor2.loads(row.raw)[schema.HEAD_ITEMS :]
-    if None in values or len(values) > _NUMBERS.get(row.schema, -1):
-        template = _template(row.schema, row.dated, tuple(map(type, values)))
+    _, device, boot, seq, kind, _, dated, _, _, raw, flawed = row
+    values = checked(row) if flawed else cbor2.loads(raw)[schema.HEAD_ITEMS :]
+    if None in values or len(values) > _NUMBERS.get(kind, -1):
+        template = _template(kind, dated, tuple(map(type, values)))
         values = [value for value in values if type(value) is int]
     else:
-        template = _whole(row.schema, row.dated, len(values))
-    return template % (row.device, row.boot, row.seq, *values, ts)
+        template = _whole(kind, dated, len(values))
+    return template % (device, boot, seq, *values, ts)
 
 
 @lru_cache(maxsize=_PATTERNS_MAX)

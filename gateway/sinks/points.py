@@ -47,11 +47,11 @@ class Limits(NamedTuple):
         ahead_ms, past_ms = self.future_s * 1000, self.past_days * _DAY_MS
         for row in rows:
             if row.schema in _SERIES:
-                ts = point_ms(row)
-                if row.received_ms < _SET_MS or -past_ms <= ts - row.received_ms <= ahead_ms:
+                ts, received_ms = point_ms(row), row.received_ms
+                if -past_ms <= ts - received_ms <= ahead_ms or received_ms < _SET_MS:
                     out.append((row, ts))
                 else:
-                    refuse(row, *self._why(ts - row.received_ms))
+                    refuse(row, *self._why(ts - received_ms))
         return out
 
     def _why(self, ahead_ms: int) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from typing import IO, Final
 
 from gateway.config import Config
 from gateway.journal.journal import JournalError
-from gateway.operation import logs
+from gateway.operation import heap, logs
 from gateway.sinks.sink import Sink
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ def serve(orders: IO[bytes], tell: Callable[[str], None]) -> None:
             tell(_numbers(sink))
 
     threading.Thread(target=report, daemon=True).start()
+    heap.settle()
     sink.run(wake, stopping)
 
 

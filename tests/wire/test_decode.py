@@ -100,6 +100,21 @@ def test_newer_fields_at_the_end_of_a_known_schema_are_kept():
     assert record.values[4:] == [99, b"new", None, 7]
 
 
+@given(st.randoms())
+def test_sound_is_the_same_as_nothing_found(rng):
+    for schema_id, _, _, fields in schema.SCHEMAS[1:]:
+        values = []
+        for _, unit, _, low, high in fields:
+            good = bytes(rng.randint(low, high)) if unit == "bytes" else rng.randint(low, high)
+            odd = [None, low - 1, low, high, high + 1, b"", bytes(rng.randint(0, 64))]
+            values.append(good if rng.random() < 0.8 else rng.choice(odd))
+        length = rng.choice([len(values)] * 4 + [rng.randint(0, len(values))])
+        items = [schema_id, 7, 1, 5, *values[:length], *[9] * rng.choice([0, 0, 1])]
+        record = Record(b"", schema_id, 7, 1, 5, items)
+        assert decode.sound(record) == (not decode.check(record)), items
+    assert not decode.sound(Record(b"", 999, 7, 1, 5, [999, 7, 1, 5]))
+
+
 def test_an_unknown_schema_is_a_record_that_cannot_be_checked():
     record = decode.one(cbor2.dumps([999, 1, 2, 3, 4]))
     with pytest.raises(DecodeError) as caught:
