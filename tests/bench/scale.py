@@ -116,7 +116,7 @@ def month() -> list[dict[str, object]]:
         sizes, stored = _settled(url)
     data = sum(size for kind, size in sizes.items() if kind.startswith("storage"))
     index = sizes.get("indexdb", 0)
-    points = values + 3 * records
+    points = values + 2 * records
     assert stored == points, f"{stored} points stored of {points}"
     return [
         row("records", records, "records"),

@@ -30,8 +30,8 @@ IMPATIENT = """
 import sys
 from gateway.journal import gaps
 from toolkit.cli import main
-gaps.PATIENCE_MS = 12_000
-gaps.AGAIN_MS = 15_000
+gaps.PATIENCE_MS = 5_000
+gaps.AGAIN_MS = 6_000
 sys.argv = ["fairway", "gateway", "--config", sys.argv[1]]
 sys.exit(main())
 """

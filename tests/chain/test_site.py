@@ -40,7 +40,8 @@ def stored(site: Site) -> Counter[stores.Identity]:
     return stores.sqlite_series(site.data / "series") + stores.centre_events(site.data / "centre")
 
 
-@pytest.mark.parametrize("broker", ["mosquitto", "amqtt"])
+# Every other test of a site has mosquitto.
+@pytest.mark.parametrize("broker", [pytest.param("mosquitto", marks=pytest.mark.prove), "amqtt"])
 def test_a_site_twice_on_the_same_data(site, broker, capsys):
     if broker == "mosquitto" and brokers.installed() != "mosquitto":
         absent("mosquitto is not installed")
