@@ -37,6 +37,7 @@ check: $(DEV_READY) $(STUBS_READY)
 	@$(BIN)/fairway wire --check
 
 bench: $(DEV_READY) $(WEB_READY) $(BOARD_READY)
+	@$(BIN)/python -m tests.peers
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 # config/wire.cddl, config/wire-vectors.json and the table in docs/wire.md, from the schema table.
