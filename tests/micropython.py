@@ -1,9 +1,10 @@
 """A pytest plugin: every tests/device/test_*.py runs on MicroPython too.
 
 Each test method of such a file becomes a second item, `test_x[micropython]`, beside pytest's own.
-The first of them that runs starts one interpreter (simulators/board/exec.mjs) for all of its file's
-selected tests; the others take their results from there. A test that CPython has and MicroPython
-has not, or the reverse, is a failure. The terminal summary counts both.
+All selected tests of a file share one interpreter (simulators/board/exec.mjs); the first that runs
+starts a thread that runs file after file, beside what runs on CPython, and each takes its result from
+there. A test that CPython has and MicroPython has not, or the reverse, is a failure. The terminal
+summary counts both.
 
 tests/conftest.py loads it: `pytest_plugins = ["tests.micropython"]`.
 """
@@ -11,6 +12,7 @@ tests/conftest.py loads it: `pytest_plugins = ["tests.micropython"]`.
 import json
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +48,7 @@ class MicroPythonFailure(Exception):  # noqa: N818  (an outcome, not an error of
 class MicroPythonFile(pytest.File):
     """The MicroPython side of one device test file."""
 
-    _outcomes: dict[str, Outcome] | None = None
+    _outcomes: Future[dict[str, Outcome]] | None = None
 
     def collect(self) -> list[pytest.Collector]:
         """Mirror what CPython finds in the file."""
@@ -61,16 +63,15 @@ class MicroPythonFile(pytest.File):
         return self._cases
 
     def outcome(self, test: str) -> Outcome:
-        """Return what became of "Class.method", running the file if it did not run yet."""
+        """Return what became of "Class.method", starting to run all files if they did not run yet."""
         if self._outcomes is None:
-            selected = [
-                item.test
-                for item in self.session.items
-                if isinstance(item, MicroPythonTest) and item.file is self
-            ]
-            known = [f"{case.name}.{test}" for case in self._cases for test in case.tests]
-            self._outcomes = outcomes(self._run(selected), known, selected)
-        return self._outcomes[test]
+            run_files(self.session)
+        return self._outcomes.result()[test]
+
+    def start(self, pool: Executor, selected: list[str]) -> None:
+        """Run the selected tests in `pool`."""
+        known = [f"{case.name}.{test}" for case in self._cases for test in case.tests]
+        self._outcomes = pool.submit(lambda: outcomes(self._run(selected), known, selected))
 
     def _run(self, selected: list[str]) -> Result:
         mounts = {"/agent": ROOT / "device" / "agent", "/tests": ROOT / "tests"}
@@ -119,6 +120,18 @@ class MicroPythonTest(pytest.Item):
 
     def reportinfo(self):
         return self.path, None, f"{self.test} on MicroPython"
+
+
+def run_files(session: pytest.Session) -> None:
+    """Run the selected tests of all files, in their order, on MicroPython in a thread."""
+    selected: dict[MicroPythonFile, list[str]] = {}
+    for item in session.items:
+        if isinstance(item, MicroPythonTest):
+            selected.setdefault(item.file, []).append(item.test)
+    pool = ThreadPoolExecutor(1, "micropython")
+    session.config.add_cleanup(lambda: pool.shutdown(cancel_futures=True))
+    for file, tests in selected.items():
+        file.start(pool, tests)
 
 
 def script(module: str, tests: list[str]) -> str:
