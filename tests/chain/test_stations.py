@@ -134,6 +134,7 @@ def test_killed_at_random_moments(tmp_path, kills, buoys, reports):
             return sum(stores.sqlite_series(tmp_path / "gateway" / "series").values())
 
         wait_for("the series", lambda: stored() >= 2 * buoys * reports)
+        wait_for("the gateway that was started last", lambda: listens(port))
         assert gateway.stop() == 0
     found = stores.sqlite_series(tmp_path / "gateway" / "series")
     assert set(found.values()) == {1}
