@@ -1,10 +1,10 @@
 """A pytest plugin: every tests/device/test_*.py runs on MicroPython too.
 
 Each test method of such a file becomes a second item, `test_x[micropython]`, beside pytest's own.
-All selected tests of a file share one interpreter (simulators/board/exec.mjs); the first that runs
-starts a thread that runs file after file, beside what runs on CPython, and each takes its result from
-there. A test that CPython has and MicroPython has not, or the reverse, is a failure. The terminal
-summary counts both.
+All selected tests of a file share one interpreter (simulators/board/exec.mjs). A thread runs file after
+file from the session's start, beside what else is tested, and each test takes its result from there. A
+test that CPython has and MicroPython has not, or the reverse, is a failure. The terminal summary counts
+both.
 
 tests/conftest.py loads it: `pytest_plugins = ["tests.micropython"]`.
 """
@@ -48,7 +48,7 @@ class MicroPythonFailure(Exception):  # noqa: N818  (an outcome, not an error of
 class MicroPythonFile(pytest.File):
     """The MicroPython side of one device test file."""
 
-    _outcomes: Future[dict[str, Outcome]] | None = None
+    _outcomes: Future[dict[str, Outcome]]
 
     def collect(self) -> list[pytest.Collector]:
         """Mirror what CPython finds in the file."""
@@ -63,9 +63,7 @@ class MicroPythonFile(pytest.File):
         return self._cases
 
     def outcome(self, test: str) -> Outcome:
-        """Return what became of "Class.method", starting to run all files if they did not run yet."""
-        if self._outcomes is None:
-            run_files(self.session)
+        """Wait for the file's interpreter; return what became of "Class.method"."""
         return self._outcomes.result()[test]
 
     def start(self, pool: Executor, selected: list[str]) -> None:
@@ -122,18 +120,6 @@ class MicroPythonTest(pytest.Item):
         return self.path, None, f"{self.test} on MicroPython"
 
 
-def run_files(session: pytest.Session) -> None:
-    """Run the selected tests of all files, in their order, on MicroPython in a thread."""
-    selected: dict[MicroPythonFile, list[str]] = {}
-    for item in session.items:
-        if isinstance(item, MicroPythonTest):
-            selected.setdefault(item.file, []).append(item.test)
-    pool = ThreadPoolExecutor(1, "micropython")
-    session.config.add_cleanup(lambda: pool.shutdown(cancel_futures=True))
-    for file, tests in selected.items():
-        file.start(pool, tests)
-
-
 def script(module: str, tests: list[str]) -> str:
     """Return what runs a module's tests on MicroPython."""
     return (
@@ -183,6 +169,20 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if file_path.parent == DEVICE_TESTS and file_path.match("test_*.py"):
         return MicroPythonFile.from_parent(parent, path=file_path)
     return None
+
+
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Start to run the selected tests of all files on MicroPython, in their order."""
+    if session.config.option.collectonly:
+        return
+    selected: dict[MicroPythonFile, list[str]] = {}
+    for item in session.items:
+        if isinstance(item, MicroPythonTest):
+            selected.setdefault(item.file, []).append(item.test)
+    pool = ThreadPoolExecutor(1, "micropython")
+    session.config.add_cleanup(lambda: pool.shutdown(cancel_futures=True))
+    for file, tests in selected.items():
+        file.start(pool, tests)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
