@@ -26,10 +26,14 @@ from gateway.journal.reading import JournalReader, Row
 from gateway.sinks.cursors import Cursor
 from gateway.sinks.lines import line_of
 from gateway.sinks.points import Limits, Point
-from gateway.sinks.sink import Sink, SinkError
+from gateway.sinks.sink import SettlingError, Sink, SinkError
 from gateway.sinks.trail import Trail
 
 _LOOK_S: Final = 2.0  # between looks at the store's start time and counters
+_SETTLED_S: Final = (
+    1.2  # a start is told in whole seconds: so long there may be another in the same
+)
+_MET_MAX: Final = 64  # starts that are remembered until then
 _TIMEOUT_MS: Final = 10_000
 _AT_ONCE: Final = 1250  # lines made while others are on their way
 _REQUEST_BYTES: Final = 1 << 20  # of lines in one request
@@ -41,7 +45,6 @@ _RETENTION_YEARS: Final = 10
 _STARTED: Final = re.compile(
     r"^(?:vm_app_start_timestamp|process_start_time_seconds) ([\d.e+]+)$", re.MULTILINE
 )
-_INSERTED: Final = re.compile(r"^vm_rows_inserted_total\{[^}]*\} ([\d.e+]+)$", re.MULTILINE)
 _FLAG: Final = re.compile(
     r'^-?(dedup\.minScrapeInterval|retentionPeriod)[= ]"?([^"\s]*)"?', re.MULTILINE
 )
@@ -86,7 +89,9 @@ class InfluxSink(Sink):
         self._in_doubt = True
         self._started = self._cursors.get("series.started").records
         self._known = {self._started}
-        self._inserted = 0.0
+        self._met: dict[
+            int, float
+        ] = {}  # starts that are not known yet, and when each was first told
         self._looked_s = 0.0
         self._passed_over: dict[str, float] = {}
         self._taken: str | None = None  # a line that the store took: whether it still takes any
@@ -210,18 +215,32 @@ class InfluxSink(Sink):
         self._looked_s = now_s
         said = self._get("/metrics") or ""
         found = _STARTED.search(said)
+        started = round(float(found[1]) * 1000) if found else None
+        if started is not None:
+            self._settle(started, now_s)
         in_doubt, self._in_doubt = self._in_doubt, False
-        if found is None:
+        if started is None:
             return in_doubt  # one without a start time is trusted until it fails
-        started = round(float(found[1]) * 1000)
-        inserted = sum(float(count) for count in _INSERTED.findall(said))
-        # The start is told in whole seconds: two within one are told apart by what was counted.
-        at_once = in_doubt and started == self._started and inserted < self._inserted
         if started != self._started:
             self._passed_over.clear()
-        self._started, self._inserted = started, inserted
+        self._started = started
         self._watch(said)
-        return at_once or started not in self._known
+        return started not in self._known
+
+    def _settle(self, started: int, now_s: float) -> None:
+        """Send nothing to a store that may yet be started anew within the second that it tells.
+
+        Raises:
+            SettlingError: it is so young, or was not seen for long enough to say that it is not.
+        """
+        if started in self._known:
+            return
+        if len(self._met) >= _MET_MAX:
+            self._met.clear()
+        if now_s - self._met.setdefault(started, now_s) < _SETTLED_S:
+            self._in_doubt = True
+            raise SettlingError(f"{self._store.url} has just been started, or is new to us")
+        del self._met[started]
 
     def _watch(self, said: str) -> None:
         """Tell when the store has passed over lines that it answered 204 for."""

@@ -32,6 +32,10 @@ class SinkError(Exception):
     """The store did not take it; worth trying again."""
 
 
+class SettlingError(SinkError):
+    """The store answers, but is not to be written to for a second or two; worth trying again soon."""
+
+
 class Sink(ABC):
     """One way out, of the journal in `folder`. Its numbers are read from other threads.
 
@@ -106,6 +110,8 @@ class Sink(ABC):
                 self._letters.clear()
                 self.errors += 1
                 self.fault = str(error)
+                if isinstance(error, SettlingError):
+                    wait_s = _RETRY_S
                 self._log.warning("%s; again in %.1f s", error, wait_s)
                 stopping.wait(wait_s)
                 wait_s = min(wait_s * 2, _RETRY_MAX_S)

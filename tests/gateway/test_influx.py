@@ -85,6 +85,7 @@ def store():
 @pytest.fixture
 def gateway(tmp_path, monkeypatch):
     monkeypatch.setattr("gateway.sinks.influx._LOOK_S", 0.0)
+    monkeypatch.setattr("gateway.sinks.influx._SETTLED_S", 0.0)
     monkeypatch.setattr("gateway.sinks.sink._IDLE_S", 0.05)
     return Gateway(tmp_path)
 
@@ -222,6 +223,23 @@ class TestForgetting:
             wait_for("all again", lambda: len(store.lines) == 6, 10)
         assert store.lines[3:] == store.lines[:3]
 
+    def test_one_that_may_yet_start_anew_in_the_same_second_is_sent_nothing(
+        self, make, store, gateway, monkeypatch
+    ):
+        monkeypatch.setattr("gateway.sinks.influx._SETTLED_S", 1.0)
+        gateway.take(record(0), received_ms=NOW_MS)
+        with running(make) as sink:
+            wait_for("the store to be met", lambda: "just been started" in sink.fault, 10)
+            gateway.take(record(1), received_ms=NOW_MS)
+            assert not store.lines
+            wait_for("both", lambda: len(store.lines) == 2, 10)
+            assert sink.errors >= 3  # as often it was looked at, with the pauses between
+            store.metrics = "vm_app_start_timestamp 2\n"
+            wait_for("it to be met again", lambda: "just been started" in sink.fault, 10)
+            gateway.take(record(2), received_ms=NOW_MS)
+            assert len(store.lines) == 2
+            wait_for("all again, and the new one", lambda: len(store.lines) == 5, 10)
+
     def test_a_gateway_that_starts_anew_sends_nothing_again(self, make, store, gateway, tmp_path):
         gateway.take(record(0), received_ms=NOW_MS)
         with running(make):
@@ -316,6 +334,7 @@ class TestVictoriaMetrics:
         self, gateway, tmp_path, monkeypatch
     ):
         rng = random.Random(SEED)
+        monkeypatch.setattr("gateway.sinks.influx._SETTLED_S", 1.2)  # as on duty
         monkeypatch.setattr("gateway.sinks.influx.InfluxSink.batch", 200)
         old_ms = NOW_MS - 29 * 86_400_000  # what is sent now was received weeks ago
         with victoria_metrics(tmp_path) as (url, child):
@@ -324,9 +343,8 @@ class TestVictoriaMetrics:
                     for n in range(begin, begin + 3000, 50):
                         old = [record(n + k, t=T - 30 * 86_400 + n + k) for k in range(50)]
                         gateway.take(b"".join(old), received_ms=old_ms)
+                    wait_for("some of it to be sent", lambda n=begin: sink.rows > n, 10)
                     time.sleep(rng.uniform(0.0, 0.3))
-                    # It tells its start in whole seconds; the last kill finds nothing in hand.
-                    time.sleep(1.0 if begin else 0.0)
                     child.kill()
                     time.sleep(rng.uniform(0.0, 0.2))
                     child.start()
@@ -335,6 +353,27 @@ class TestVictoriaMetrics:
                 wait_for("all of it", lambda: stores.victoria_series(url) == want, 30)
             assert sink.refused == 0
             assert sink.rows > 12_000  # some was sent again
+
+    def test_started_twice_within_a_second_it_has_everything_once(
+        self, gateway, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr("gateway.sinks.influx._SETTLED_S", 1.2)  # as on duty
+        with (
+            victoria_metrics(tmp_path) as (url, child),
+            running(lambda: InfluxSink(Series(url), tmp_path)) as sink,
+        ):
+            for n in range(200):
+                gateway.take(record(n), received_ms=NOW_MS)
+            wait_for("all to be sent", lambda: sink.rows >= 200, 10)
+            for _ in range(2):
+                time.sleep(1 - time.time() % 1)  # it tells its start in whole seconds
+                for _ in range(2):
+                    child.kill()
+                    child.start()
+                    wait_for("victoria-metrics", lambda: up(url))
+                    time.sleep(0.3)
+            want = {("buoy-1", 7, n): 1 for n in range(200)}
+            wait_for("all of it", lambda: stores.victoria_series(url) == want, 20)
 
     def test_what_it_would_drop_in_silence_is_set_aside(self, gateway, tmp_path):
         for seq, t in enumerate((T, T + 30, 217_400_000 + 86_400 * 40)):
