@@ -35,6 +35,7 @@ _GRACE_MS: Final = 150_000  # a device may take two minutes for what it began in
 # Not begun, and worth another try with a fresh nonce and id.
 _AGAIN: Final = (messages.RESULT_NONCE, messages.RESULT_NO_CLOCK, messages.RESULT_BUSY)
 _PAUSE_S: Final = 0.25
+_OPEN_AGAIN_S: Final = 10.0  # when the file could not be opened
 
 Send = Callable[[str, bytes], None]
 Up = tuple[int | bytes, ...]
@@ -247,7 +248,7 @@ class DeskThread:
                 orders = o.Orders(self._path)
             except (sqlite3.Error, OSError) as error:
                 log.error("%s cannot be used (%s): no commands", self._path, error)  # noqa: TRY400  (one line says it)
-                self._stopping.wait(10)
+                self._stopping.wait(_OPEN_AGAIN_S)
                 continue
             try:
                 self._work(

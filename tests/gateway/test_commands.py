@@ -385,7 +385,8 @@ def test_signed_is_what_the_vectors_say():
     assert hmac.new(vectors.VECTOR_KEY, text, "sha256").digest()[:16] == tag
 
 
-def test_the_thread_outlives_a_file_that_is_taken_away(tmp_path):
+def test_the_thread_outlives_a_file_that_is_taken_away(tmp_path, monkeypatch):
+    monkeypatch.setattr("gateway.down.commands._OPEN_AGAIN_S", 0.2)
     (tmp_path / "commands.sqlite").mkdir()
     keys = tmp_path / "keys.toml"
     keys.write_text(f'pile-1 = "{KEY.hex()}"\n')
