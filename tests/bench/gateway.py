@@ -24,7 +24,7 @@ from tests.chain.stores import sqlite_series
 USER: Final = "gateway"
 SERIES: Final = "series"
 _RUNS = 3
-_SETTLE_S = 4.0  # for the sinks, which start after the gateway has connected and look at their store
+_SETTLE_S = 4.0  # for the sinks, which start after the gateway and look at a new store
 _LAST_S = 300.0  # for the last record to come into the store
 # (records a message, messages, devices, store, budget to the acknowledgement, to the store)
 _CASES: Final = (
