@@ -3,7 +3,8 @@
 A store that answers 204 has not necessarily kept it: VictoriaMetrics loses its last seconds when it
 is killed (reference/gateway.md §3), and passes over lines that it does not like. So whenever its
 start time has changed, what was sent in the last ten minutes is sent again (`gateway.sinks.trail`);
-the same identity is the same point. And its own counts of lines passed over are watched.
+the same identity is the same point. Two starts within one second look like one, so nothing is sent to a
+store whose start is new before that second is over. And its own counts of lines passed over are watched.
 """
 
 import ipaddress
@@ -30,9 +31,7 @@ from gateway.sinks.sink import SettlingError, Sink, SinkError
 from gateway.sinks.trail import Trail
 
 _LOOK_S: Final = 2.0  # between looks at the store's start time and counters
-_SETTLED_S: Final = (
-    1.2  # a start is told in whole seconds: so long there may be another in the same
-)
+_SETTLED_S: Final = 1.2  # a start is told in whole seconds: longer than one
 _MET_MAX: Final = 64  # starts that are remembered until then
 _TIMEOUT_MS: Final = 10_000
 _AT_ONCE: Final = 1250  # lines made while others are on their way
@@ -228,10 +227,12 @@ class InfluxSink(Sink):
         return started not in self._known
 
     def _settle(self, started: int, now_s: float) -> None:
-        """Send nothing to a store that may yet be started anew within the second that it tells.
+        """Let nothing be sent to a store that may yet be started anew within the second that it tells.
+
+        Seen by our own clock, as the store's may differ.
 
         Raises:
-            SettlingError: it is so young, or was not seen for long enough to say that it is not.
+            SettlingError: it has not told this start for long enough.
         """
         if started in self._known:
             return

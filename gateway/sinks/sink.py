@@ -5,9 +5,9 @@
 
     Printer("printer", folder).run(wake, stopping)       in a process of its own: sinks.process
 
-A write that raises SinkError is tried again with back-off (so is everything on a full disk); the cursor moves only after a write that
-returned. So every row arrives at least once, and stores know a row by its identity. A row that a store
-will never take is set aside with `refuse`, for people to look at.
+A write that raises SinkError is tried again with back-off (so is everything on a full disk); the cursor
+moves only after a write that returned. So every row arrives at least once, and stores know a row by its
+identity. A row that a store will never take is set aside with `refuse`, for people to look at.
 """
 
 import logging
